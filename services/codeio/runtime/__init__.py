@@ -1,0 +1,1 @@
+"""What carries the stages: records, logs, the stage worker, settings and errors."""

@@ -1,0 +1,145 @@
+"""Record files: JSON Lines in protobuf's JSON mapping, `.zst` and `.gz` as such, `-` for pipes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import zstandard
+from google.protobuf import json_format
+
+from codeio.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
+
+
+def to_json(record: Message) -> str:
+    """Return the record as one line of JSON: proto field names, defaults printed."""
+    fields = json_format.MessageToDict(
+        record, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def from_json(line: str, kind: type[M]) -> M:
+    """Parse one line; fields of later versions are ignored.
+
+    Raises:
+        ValueError: the line is not a record of this kind.
+    """
+    try:
+        return json_format.Parse(line, kind(), ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from error
+
+
+@contextmanager
+def open_text(path: str | Path) -> Iterator[IO[str]]:
+    """Open a text file for reading, decompressed by its ending.
+
+    Raises:
+        UsageError: it is missing or unreadable.
+    """
+    if str(path) == "-":
+        yield sys.stdin
+        return
+    path = Path(path)
+    try:
+        with _decompressed(path) as stream:
+            yield io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="\n")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except (zstandard.ZstdError, EOFError) as error:
+        raise UsageError(f"cannot read {path}: it is damaged ({error})") from error
+
+
+def read_records(path: str | Path, kind: type[M]) -> Iterator[M]:
+    """Yield the records of a file in order.
+
+    Raises:
+        UsageError: the file cannot be read, or a line is not such a record.
+    """
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield from_json(line, kind)
+            except ValueError as error:
+                raise UsageError(
+                    f"{path}, line {number} is not a {kind.__name__} record: {error}"
+                ) from error
+
+
+@contextmanager
+def write_records(path: str | Path) -> Iterator[Callable[[Message], None]]:
+    """Give a function that writes one record.
+
+    The file appears under its name when all is written, and not at all after
+    an error, so that no reader meets half of it.
+    """
+    if str(path) == "-":
+        yield lambda record: print(to_json(record), file=sys.stdout)  # noqa: T201
+        return
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _compressed(partial, path.suffix) as stream:
+            yield lambda record: _write_line(stream, to_json(record))
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def rejections_path(path: str | Path) -> Path:
+    """Return where records refused on the way to `path` go."""
+    path = Path(path)
+    name = path.name
+    for ending in (".zst", ".gz", ".jsonl", ".json"):
+        name = name.removesuffix(ending)
+    return path.with_name(f"{name}.rejections.jsonl")
+
+
+def _write_line(stream: IO[bytes], line: str) -> None:
+    stream.write(line.encode() + b"\n")
+
+
+@contextmanager
+def _decompressed(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb") as raw:
+        if path.suffix == ".zst":
+            with zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True) as stream:
+                yield stream
+        elif path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield stream  # type: ignore[misc]
+        else:
+            yield raw
+
+
+@contextmanager
+def _compressed(path: Path, suffix: str) -> Iterator[IO[bytes]]:
+    with path.open("wb") as raw:
+        if suffix == ".zst":
+            with zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False) as stream:
+                yield stream
+        elif suffix == ".gz":
+            # No time and no name in the header: the same records, the same bytes.
+            with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as stream:
+                yield stream  # type: ignore[misc]
+        else:
+            yield raw

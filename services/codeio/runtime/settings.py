@@ -1,0 +1,179 @@
+"""Every setting of every stage, in one place.
+
+Read from environment variables `CODEIO_<SECTION>__<NAME>`, from a YAML file
+(`--config`), and from flags, later ones above earlier ones: flags win over the
+file, the file over the environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  (pydantic reads the annotation)
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from codeio.runtime.errors import UsageError
+from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitsSettings(Section):
+    """What one call of a program may use and give (paper, section 2.1)."""
+
+    cpu_seconds: float = Field(5.0, gt=0, description="Processor time of one call.")
+    wall_factor: float = Field(6.0, ge=1, description="Wall time of one call, over cpu_seconds.")
+    margin: float = Field(0.2, ge=0, lt=1, description="A pair this close to the limit is dropped.")
+    load_cpu_seconds: float = Field(10.0, gt=0, description="Processor time to load a program.")
+    memory_bytes: int = Field(1 << 30, gt=0, description="Address space over the interpreter's.")
+    output_bytes: int = Field(1 << 20, gt=0, description="What one job may print.")
+    scratch_bytes: int = Field(16 << 20, gt=0, description="Size of one file in scratch.")
+    processes: int = Field(16, gt=0, description="Processes and threads of one job.")
+    container_items: int = Field(20, gt=0, description="A container must hold fewer items.")
+    string_chars: int = Field(100, gt=0, description="A string must be shorter.")
+    value_bytes: int = Field(1024, gt=0, description="JSON text of one input or output.")
+
+
+class SandboxSettings(Section):
+    """Where untrusted code runs."""
+
+    backend: Literal["gvisor", "process"] = "gvisor"
+    workers: int = Field(0, ge=0, description="Jobs at a time; 0: as many as there are cores.")
+    home: Path | None = Field(None, description="Guest and runsc; default ~/.cache/codeio.")
+
+
+class CollectSettings(Section):
+    """What counts as usable source code."""
+
+    max_bytes: int = Field(256 << 10, gt=0)
+    unknown_licence: Literal["keep", "refuse", "auto"] = Field(
+        "auto", description="auto: kept for local sources, refused for pypi: and git+."
+    )
+    licences: tuple[str, ...] = Field(
+        (
+            "0BSD",
+            "Apache-2.0",
+            "BSD-2-Clause",
+            "BSD-3-Clause",
+            "BSL-1.0",
+            "CC0-1.0",
+            "ISC",
+            "MIT",
+            "MIT-0",
+            "PSF-2.0",
+            "Python-2.0",
+            "Unlicense",
+            "Zlib",
+        ),
+        description="SPDX identifiers that are allowed.",
+    )
+    benchmarks: tuple[Path, ...] = Field(
+        (), description="Files whose 13-grams must not occur in what is collected."
+    )
+
+
+class NormalizerSettings(Section):
+    """From files to programs."""
+
+    mode: Literal["static", "teacher", "static+teacher"] = "static"
+    programs_per_file: int = Field(4, gt=0, description="More programs beat more pairs.")
+
+
+class ExecutorSettings(Section):
+    """From programs to pairs and tasks."""
+
+    pairs_per_program: int = Field(10, gt=0, description="Pairs kept (paper, section 2.1).")
+    min_pairs: int = Field(5, gt=0, description="The quality bar: fewer are a rejection.")
+    min_distinct_outputs: int = Field(2, gt=0, description="The quality bar of the outputs.")
+    candidates: int = Field(30, gt=0, description="Inputs that the generator is asked for.")
+
+
+class TeacherSettings(Section):
+    """Who writes the rationales."""
+
+    kind: Literal["trace", "openai"] = "trace"
+    base_url: str = ""
+    model: str = ""
+    api_key: str = Field("", repr=False)
+    samples_per_task: int = Field(1, gt=0)
+    turns: int = Field(1, ge=0, description="Revisions after a wrong answer (paper: 1).")
+    token_budget: int = Field(1200, gt=0, description="Length of a traced rationale in tokens.")
+    trace_steps: int = Field(5000, gt=0, description="Steps after which a trace is cut.")
+
+
+class VerifierSettings(Section):
+    """When an answer is right."""
+
+    relative_tolerance: float = Field(RELATIVE_TOLERANCE, ge=0)
+    absolute_tolerance: float = Field(ABSOLUTE_TOLERANCE, ge=0)
+    check_claims: bool = True
+
+
+class DatasetSettings(Section):
+    """What becomes of the samples."""
+
+    formats: tuple[str, ...] = ("messages", "prompt-completion", "sharegpt", "codeio", "verl")
+    splits: tuple[float, float, float] = Field(
+        (0.9, 0.05, 0.05), description="Shares of train, validation and test, by program."
+    )
+    near_duplicate_threshold: float = Field(
+        0.7, gt=0, le=1, description="Jaccard similarity of token 5-grams."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of a process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CODEIO_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    seed: int = 0
+    limits: LimitsSettings = LimitsSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    collect: CollectSettings = CollectSettings()
+    normalizer: NormalizerSettings = NormalizerSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    teacher: TeacherSettings = TeacherSettings()
+    verifier: VerifierSettings = VerifierSettings()
+    dataset: DatasetSettings = DatasetSettings()
+
+
+def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """Read the settings: environment, then file, then flags (nested dicts by section).
+
+    Raises:
+        UsageError: the file cannot be read, or a value is not what it must be.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            loaded: Any = yaml.safe_load(config.read_text()) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(f"cannot read the settings in {config}: {error}") from error
+        if not isinstance(loaded, dict):
+            raise UsageError(f"the settings in {config} are not a mapping of sections")
+        values = loaded
+    try:
+        return Settings(**_merge(values, flags or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"setting {where}: {first['msg']}; mend it in {config or 'the environment or flags'}"
+        ) from error
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,35 @@
+"""What a stage is: plain methods that turn one record into zero or more records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from codeio.runtime.records import Record
+    from codeio.v1.execution_pb2 import ExecuteRequest, ExecuteResponse
+
+
+class Stage(Protocol):
+    """A service's handler; it knows nothing of logs, gRPC or processes.
+
+    `handle` yields the records that follow from one record. To refuse it, it
+    raises `Rejected` or yields `Rejection`s; see `runtime.errors` for the rest.
+    """
+
+    name: str
+
+    def handle(self, record: Any, /) -> AsyncIterator[Record]: ...
+
+
+class Sandbox(Protocol):
+    """Runs untrusted programs: the pool in this process, or an executor service over gRPC."""
+
+    async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
+        """Make the calls of one program in one child process.
+
+        Raises:
+            TransientError: the sandbox failed, not the program.
+        """
+        ...

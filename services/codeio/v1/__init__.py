@@ -1,0 +1,1 @@
+"""The contract, generated from proto/codeio/v1; never edited."""
