@@ -1,0 +1,1 @@
+"""From programs to reproducible input/output pairs and prediction tasks."""

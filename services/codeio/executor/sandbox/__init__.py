@@ -1,0 +1,1 @@
+"""Runs untrusted programs: the pool, the guest, the backends and what they need installed."""
