@@ -30,6 +30,7 @@ GO_VERSION = "v0.0.0-20260905035102-160fafc42237"
 _PLATFORMS = ("systrap", "ptrace")
 _CONNECT_SECONDS = 5
 _PROBE_SECONDS = 30
+_SYSCTL = Path("/proc/sys")
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ def find_runsc(home: Path) -> Runsc:
         if isinstance(found, Runsc):
             return found
         complaints.append(f"{path} does not work ({found})")
-    why = namespace_obstacle() or "; ".join(complaints) or "gVisor's runsc is missing"
-    raise UsageError(
-        f"{why}; run `codeio setup`, or pass `--sandbox process` if you trust the code"
-    )
+    obstacle = namespace_obstacle()
+    if obstacle is None:
+        obstacle = f"{'; '.join(complaints) or 'gVisor is missing'}: run `codeio setup`"
+    raise UsageError(f"{obstacle}, or pass `--sandbox process` if you trust the code")
 
 
 def install_runsc(home: Path, *, say: Callable[[str], None]) -> Runsc:
@@ -105,26 +106,22 @@ def install_runsc(home: Path, *, say: Callable[[str], None]) -> Runsc:
 
 def namespace_obstacle() -> str | None:
     """Say what keeps this user from running a sandbox, with the command that mends it."""
-    if os.geteuid() == 0:
+    unshare = shutil.which("unshare")
+    if os.geteuid() == 0 or unshare is None:
         return None
-    unshare = ["unshare", "--user", "--map-root-user", "--mount", "true"]
-    if complaint_of(unshare, seconds=_PROBE_SECONDS) is None:
+    if complaint_of([unshare, "--user", "--map-root-user", "--mount", "true"]) is None:
         return None
+    mend = "run this as root"
     for setting, blocking, free in (
         ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
         ("kernel.unprivileged_userns_clone", "0", "1"),
         ("user.max_user_namespaces", "0", "15000"),
     ):
-        try:
-            value = Path("/proc/sys", *setting.split(".")).read_text().strip()
-        except OSError:
-            continue
-        if value == blocking:
-            return (
-                "this system refuses user namespaces to ordinary users, and gVisor needs them: "
-                f"run `sudo sysctl -w {setting}={free}`, or run this as root"
-            )
-    return "this system refuses user namespaces to ordinary users: run this as root"
+        value = _SYSCTL / setting.replace(".", "/")
+        if value.exists() and value.read_text().strip() == blocking:
+            mend = f"run `sudo sysctl -w {setting}={free}`, or {mend}"
+            break
+    return f"this system refuses ordinary users the namespaces that gVisor needs: {mend}"
 
 
 def _installed(home: Path) -> Iterator[tuple[Path, str]]:
@@ -151,8 +148,9 @@ def _try(path: Path, source: str) -> Runsc | str:
     """Run `true` in a sandbox; return the `Runsc`, or what went wrong."""
     complaints = []
     for name in _PLATFORMS:
-        sandbox = [path, *sandbox_flags(name), "do", "true"]
-        complaint = complaint_of(sandbox, seconds=_PROBE_SECONDS)
+        complaint = complaint_of(
+            [str(path), *sandbox_flags(name), "do", "true"], seconds=_PROBE_SECONDS
+        )
         if complaint is None:
             return Runsc(path=path, version=_version(path), platform=name, source=source)
         complaints.append(f"{name}: {complaint}")
