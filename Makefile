@@ -14,8 +14,8 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 
 # What `make run` reads when it is not told: packages that others wrote, under
-# permissive licences, few enough files for a few minutes on two cores.
-INPUT ?= pypi:algorithms==0.1.4 pypi:more-itertools==10.8.0 pypi:boltons==25.0.0 stdlib
+# permissive licences, and as many of their files as fit into a few minutes on two cores.
+INPUT ?= pypi:inflection==0.5.1 pypi:textdistance==4.6.3 pypi:boltons==26.2.0 pypi:algorithms==1.0.1
 OUT ?= out
 RUN_FLAGS ?= $(if $(filter file,$(origin INPUT)),--limit 200)
 
