@@ -125,6 +125,21 @@ class DatasetSettings(Section):
     )
 
 
+class WorkerSettings(Section):
+    """How a stage is carried over a log."""
+
+    attempts: int = Field(8, gt=0, description="Tries of a record that fails transiently.")
+    first_wait_seconds: float = Field(
+        0.5, ge=0, description="Wait before the second try; it doubles with each further one."
+    )
+    longest_wait_seconds: float = Field(
+        60.0, ge=0, description="Longest wait, unless the other side asks for a longer one."
+    )
+    drain_seconds: float = Field(
+        10.0, ge=0, description="How long a worker that stops waits for what it has begun."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a process."""
 
@@ -141,6 +156,7 @@ class Settings(BaseSettings):
     teacher: TeacherSettings = TeacherSettings()
     verifier: VerifierSettings = VerifierSettings()
     dataset: DatasetSettings = DatasetSettings()
+    worker: WorkerSettings = WorkerSettings()
 
 
 def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:

@@ -1,0 +1,126 @@
+"""What becomes of a record that a stage could not handle: the one policy of every worker.
+
+| the handler raised | the record                                                       |
+|--------------------|------------------------------------------------------------------|
+| `UsageError`       | stays; the worker stops                                          |
+| `Rejected`         | becomes a `Rejection`                                            |
+| `TransientError`   | is tried again after a while, at last becomes a `DeadLetter`     |
+| anything else      | becomes a `DeadLetter`                                           |
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codeio.runtime.errors import Rejected, TransientError, UsageError
+from codeio.runtime.records import Record, origin_of, record_id
+from codeio.v1.records_pb2 import DeadLetter, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeio.runtime.log import Message
+    from codeio.runtime.settings import WorkerSettings
+
+_FRAMES = 5
+_ERROR_CHARS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again after `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The policy as one stage applies it."""
+
+    stage: str
+    settings: WorkerSettings
+
+    def judge(
+        self, error: Exception, *, message: Message, record: Record | None, attempt: int
+    ) -> Retry | Rejection | DeadLetter:
+        """Return what follows from the failure of try number `attempt`, from 1.
+
+        `record` is None where the message could not be decoded.
+
+        Raises:
+            UsageError: as the handler did.
+        """
+        cause = decisive(error)
+        if isinstance(cause, UsageError):
+            raise cause
+        if isinstance(cause, Rejected) and record is not None:
+            return Rejection(
+                record_id=record_id(record),
+                stage=self.stage,
+                reason=_text(cause.reason),
+                detail=_text(cause.detail),
+                origin=origin_of(record),
+            )
+        if isinstance(cause, TransientError) and attempt < self.settings.attempts:
+            return Retry(self._wait(attempt, cause.retry_after))
+        return DeadLetter(
+            key=message.key,
+            value=message.value,
+            headers=message.headers,
+            topic=message.partition.topic,
+            partition=message.partition.number,
+            offset=message.offset,
+            stage=self.stage,
+            error=_describe(cause),
+            attempts=attempt,
+        )
+
+    def _wait(self, attempt: int, retry_after: float | None) -> float:
+        doubled = self.settings.first_wait_seconds * 2.0 ** min(attempt - 1, 60)
+        # Jitter, lest all that failed together come back together.
+        wait = min(doubled, self.settings.longest_wait_seconds) * random.uniform(0.5, 1)  # noqa: S311
+        return max(wait, retry_after or 0.0)
+
+
+def decisive(error: Exception) -> Exception:
+    """Return the error that decides: itself, or one out of a group from parallel calls.
+
+    A wrong set-up comes before a bug, a bug before a transient failure, and a
+    refusal last: it may rest on what the others left out.
+    """
+    return min(_leaves(error), key=_rank)
+
+
+def _rank(error: Exception) -> int:
+    match error:
+        case UsageError():
+            return 0
+        case TransientError():
+            return 2
+        case Rejected():
+            return 3
+        case _:
+            return 1
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
+
+
+def _describe(error: Exception) -> str:
+    """Return type and message of an error and where it came from, innermost frame first."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    where = [f"  at {frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames)]
+    return _text("\n".join([f"{type(error).__name__}: {error}"[:_ERROR_CHARS], *where]))
+
+
+def _text(text: str) -> str:
+    """Return the text as protobuf can hold it: lone surrogates are replaced."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,95 @@
+"""The runner: joins stages over the local log, in one process, until all is done."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import structlog
+
+from codeio.runtime.policy import decisive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.runtime.feed import Feed
+    from codeio.runtime.local import LocalLog
+    from codeio.runtime.worker import Worker
+
+_logger = structlog.get_logger()
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+async def run_stages(log: LocalLog, workers: Sequence[Worker], *, feed: Feed | None = None) -> bool:
+    """Run until the feed has ended and every worker has read its topics to their ends.
+
+    The first SIGINT or SIGTERM drains the workers, the second stops them at
+    once; either way the next run on the same log goes on from there.
+
+    Returns:
+        True when all is done, False when a signal ended the run before.
+
+    Raises:
+        UsageError: from the feed or a handler.
+        LogError: the log failed.
+    """
+    run = _Run(log, workers, feed)
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, run.interrupt)
+    try:
+        return await run.complete()
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+class _Run:
+    def __init__(self, log: LocalLog, workers: Sequence[Worker], feed: Feed | None) -> None:
+        self._workers = workers
+        self._interrupted = False
+        self._end = asyncio.create_task(self._see_to_the_end(log, feed))
+        self._all = asyncio.create_task(self._run_all())
+
+    async def complete(self) -> bool:
+        try:
+            await self._all
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+        return not self._interrupted
+
+    def interrupt(self) -> None:
+        """Drain; or, when that was asked for before, stop at once."""
+        if self._interrupted:
+            self._all.cancel()
+            return
+        self._interrupted = True
+        _logger.info("stopping", hint="once more to stop at once")
+        self._end.cancel()
+        self._drain()
+
+    async def _run_all(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for worker in self._workers:
+                    tasks.create_task(worker.run())
+                await asyncio.wait([self._end])
+                if not self._end.cancelled():
+                    self._end.result()
+        except ExceptionGroup as group:
+            raise decisive(group) from None
+        finally:
+            self._end.cancel()
+
+    async def _see_to_the_end(self, log: LocalLog, feed: Feed | None) -> None:
+        if feed:
+            await feed.run()
+        await log.drained({worker.name: worker.topics for worker in self._workers})
+        self._drain()
+
+    def _drain(self) -> None:
+        for worker in self._workers:
+            worker.drain()

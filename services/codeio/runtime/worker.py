@@ -1,0 +1,321 @@
+"""The stage worker: carries one stage over a log, with no change to the stage.
+
+Handlers run outside any transaction, several at a time, and finish in any
+order. A transaction writes the results of a finished prefix of a partition
+together with the position after it; results beyond the prefix are held until
+it has caught up. So a crash at any moment loses and repeats nothing that was
+written. Only what is in flight is bounded, never the log, so a loop of stages
+cannot block itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from dataclasses import asdict, astuple, dataclass, field
+from itertools import count, takewhile
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from codeio.runtime.log import Position, Revoked
+from codeio.runtime.policy import Policy, Retry, decisive
+from codeio.runtime.settings import WorkerSettings
+from codeio.runtime.topics import DEAD_LETTERS, FLOWS, REJECTIONS, TOPICS, Flow
+from codeio.v1.records_pb2 import DeadLetter, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.runtime.log import Assignment, Consumer, Entry, Log, Message
+    from codeio.runtime.records import Record
+    from codeio.runtime.stage import Stage
+
+_logger = structlog.get_logger()
+
+_WINDOW = 64
+"""Records of a partition in flight or held, for each handler that may run at a time."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a stage has done, as committed: it is kept with the positions in the log."""
+
+    read: int = 0
+    written: int = 0
+    """Records for the next stages, without the two kinds below."""
+    rejected: int = 0
+    dead: int = 0
+    retries: int = 0
+    seconds: float = 0.0
+    """Time spent in handlers, added over those that ran side by side."""
+
+    def __add__(self, other: Tally) -> Tally:
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Tally(*(mine + theirs for mine, theirs in pairs))
+
+    def count(self, records: Sequence[Record]) -> None:
+        """Count what a record became."""
+        for record in records:
+            match record:
+                case Rejection():
+                    self.rejected += 1
+                case DeadLetter():
+                    self.dead += 1
+                case _:
+                    self.written += 1
+
+    def to_metadata(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_metadata(cls, text: str) -> Tally:
+        return cls(**json.loads(text)) if text else cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a stage stands at this moment."""
+
+    stage: str
+    tally: Tally
+    running: int
+    """Records in a handler or waiting to be tried again."""
+    lag: int
+    """Records that are there and not committed yet, the running ones included."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A polled message on its way to a result."""
+
+    message: Message
+    task: asyncio.Task[None] | None = None
+    handled: bool = False
+    """In a handler at this moment."""
+    finished: bool = False
+    outputs: list[Entry] = field(default_factory=list)
+    tally: Tally = field(default_factory=lambda: Tally(read=1))
+
+    def cancel(self) -> None:
+        if self.task:
+            self.task.cancel()
+
+
+@dataclass(slots=True)
+class _Lane:
+    """An assigned partition: its jobs in order of offset, and what was committed of it."""
+
+    tally: Tally
+    jobs: deque[_Job] = field(default_factory=deque)
+
+    def finished_prefix(self) -> list[_Job]:
+        return list(takewhile(lambda job: job.finished, self.jobs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """What of a lane is written in one transaction."""
+
+    assignment: Assignment
+    lane: _Lane
+    jobs: list[_Job]
+
+    def tally(self) -> Tally:
+        return sum((job.tally for job in self.jobs), start=self.lane.tally)
+
+    def position(self) -> Position:
+        return Position(self.jobs[-1].message.offset + 1, self.tally().to_metadata())
+
+    def forget(self) -> None:
+        """Take the jobs, now committed, off the lane."""
+        self.lane.tally = self.tally()
+        for _ in self.jobs:
+            self.lane.jobs.popleft()
+
+
+class Worker:
+    """Runs one stage as a member of the consumer group that bears its name.
+
+    Up to `concurrency` handlers run at a time. `run` returns after `drain`,
+    and raises what must stop the run: `UsageError` from a handler, `LogError`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        log: Log,
+        *,
+        concurrency: int = 1,
+        flow: Flow | None = None,
+        settings: WorkerSettings | None = None,
+    ) -> None:
+        self.flow = flow or FLOWS[stage.name]
+        self._stage = stage
+        self._log = log
+        self._concurrency = concurrency
+        self._settings = settings or WorkerSettings()
+        self._policy = Policy(stage.name, self._settings)
+        self._slots = asyncio.Semaphore(concurrency)
+        self._lanes: dict[Assignment, _Lane] = {}
+        self._due: set[_Job] = set()
+        """Jobs that have a slot or wait for one, unlike those that wait to be tried again."""
+        self._settled = asyncio.Event()
+        self._draining = False
+        self._ended = False
+        self._consumer: Consumer | None = None
+
+    @property
+    def name(self) -> str:
+        return self._stage.name
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return tuple(topic.name for topic in self.flow.consumes)
+
+    @property
+    def progress(self) -> Progress:
+        tally = sum((lane.tally for lane in self._lanes.values()), start=Tally())
+        running = sum(not job.finished for lane in self._lanes.values() for job in lane.jobs)
+        return Progress(self.name, tally, running, self._consumer.lag if self._consumer else 0)
+
+    def drain(self) -> None:
+        """Stop polling, finish what is in a handler within the time for it, commit, return."""
+        self._draining = True
+        if self._consumer:
+            self._consumer.wake()
+
+    async def run(self) -> None:
+        consumer = await self._log.subscribe(self.name, self.topics)
+        self._consumer = consumer
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._commit_results(consumer))
+                await self._poll(consumer, tasks)
+                await self._finish_begun()
+                self._ended = True
+                self._settled.set()
+        except ExceptionGroup as group:
+            raise decisive(group) from None
+        finally:
+            await consumer.close()
+
+    async def _poll(self, consumer: Consumer, tasks: asyncio.TaskGroup) -> None:
+        window = _WINDOW * self._concurrency
+        self._keep_lanes(consumer)
+        while not self._draining:
+            full = [held for held, lane in self._lanes.items() if len(lane.jobs) >= window]
+            free = max(self._concurrency - len(self._due), 0)
+            messages = await consumer.poll(free, paused=full)
+            self._keep_lanes(consumer)
+            for message in messages:
+                if lane := self._lanes.get(message.assignment):
+                    job = _Job(message)
+                    lane.jobs.append(job)
+                    self._due.add(job)
+                    job.task = tasks.create_task(self._settle(job, consumer))
+
+    def _keep_lanes(self, consumer: Consumer) -> None:
+        """Begin lanes for new assignments; drop those that were revoked, work and all."""
+        for assignment in self._lanes.keys() - consumer.assignments.keys():
+            for job in self._lanes.pop(assignment).jobs:
+                job.cancel()
+        for assignment, position in consumer.assignments.items():
+            if assignment not in self._lanes:
+                self._lanes[assignment] = _Lane(Tally.from_metadata(position.metadata))
+
+    async def _settle(self, job: _Job, consumer: Consumer) -> None:
+        """Try the record until it has a result, or the worker drains."""
+        try:
+            for attempt in count(1):
+                self._due.add(job)
+                retry = await self._try(job, attempt)
+                self._due.discard(job)
+                consumer.wake()
+                if retry is None or self._draining:
+                    break
+                await asyncio.sleep(retry.seconds)
+        finally:
+            self._due.discard(job)
+        self._settled.set()
+
+    async def _try(self, job: _Job, attempt: int) -> Retry | None:
+        """Run the handler once and finish the job, unless it is to be tried again."""
+        message = job.message
+        record: Record | None = None
+        records: list[Record]
+        async with self._slots:
+            job.handled, started = True, perf_counter()
+            try:
+                record = TOPICS[message.partition.topic].decode(message)
+                records = [output async for output in self._stage.handle(record)]
+                job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
+            except Exception as error:  # noqa: BLE001  (the policy judges every error)
+                verdict = self._policy.judge(error, message=message, record=record, attempt=attempt)
+                self._report(verdict, error, message)
+                if isinstance(verdict, Retry):
+                    job.tally.retries += 1
+                    return verdict
+                topic = DEAD_LETTERS if isinstance(verdict, DeadLetter) else REJECTIONS
+                records, job.outputs = [verdict], [topic.encode(verdict)]
+            finally:
+                job.handled = False
+                job.tally.seconds += perf_counter() - started
+        job.tally.count(records)
+        job.finished = True
+        return None
+
+    async def _commit_results(self, consumer: Consumer) -> None:
+        while not self._ended:
+            await self._settled.wait()
+            self._settled.clear()
+            await self._commit_prefixes(consumer)
+
+    async def _commit_prefixes(self, consumer: Consumer) -> None:
+        """Write the finished prefix of every lane in one transaction."""
+        prefixes = [
+            _Prefix(held, lane, jobs)
+            for held, lane in self._lanes.items()
+            if (jobs := lane.finished_prefix())
+        ]
+        if not prefixes:
+            return
+        try:
+            await consumer.commit(
+                {prefix.assignment: prefix.position() for prefix in prefixes},
+                [entry for prefix in prefixes for job in prefix.jobs for entry in job.outputs],
+            )
+        except Revoked:
+            self._keep_lanes(consumer)
+            self._settled.set()
+            return
+        for prefix in prefixes:
+            prefix.forget()
+        consumer.wake()
+
+    async def _finish_begun(self) -> None:
+        """Give handlers that run the time to finish; abandon all else."""
+        begun: list[asyncio.Task[None]] = []
+        for lane in self._lanes.values():
+            for job in lane.jobs:
+                if job.handled and job.task:
+                    begun.append(job.task)
+                else:
+                    job.cancel()
+        if begun:
+            _, late = await asyncio.wait(begun, timeout=self._settings.drain_seconds)
+            for task in late:
+                task.cancel()
+
+    def _report(
+        self, verdict: Retry | Rejection | DeadLetter, error: Exception, message: Message
+    ) -> None:
+        partition = message.partition
+        logger = _logger.bind(stage=self.name, topic=partition.topic, offset=message.offset)
+        match verdict:
+            case Retry():
+                logger.info("retry", error=repr(error), seconds=round(verdict.seconds, 3))
+            case DeadLetter():
+                logger.warning("dead letter", error=verdict.error, attempts=verdict.attempts)
