@@ -1,0 +1,258 @@
+"""Programs that say the same twice: exact and near duplicates.
+
+Two programs are *exact* duplicates when their syntax trees are equal after
+docstrings are dropped and names that a program binds for itself are numbered
+by first use: comments, formatting and the names of locals do not count.
+
+Two programs are *near* duplicates when the Jaccard similarity of their sets of
+token 5-grams reaches the threshold. MinHash bands only propose candidates; each
+is confirmed with the similarity of the sets themselves, so no estimate decides
+that two different programs are alike. Comments and layout are no tokens.
+
+Programs are offered in the order of their ids, and one that is refused is not
+entered in the index: the smallest id of a cluster represents it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import warnings
+import zlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from datasketch import MinHash
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+Grams: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.uint32]]"
+
+GRAM = 5
+PERMUTATIONS = 160
+# Share of the pairs right at the threshold that the bands must propose.
+RECALL = 0.995
+
+_TOKEN = re.compile(
+    r"""
+      (?P<comment> \#[^\n]* )
+    | (?:[rRbBuUfFtT]{0,2}) (?: \"\"\"(?:[^\\]|\\.)*?\"\"\" | '''(?:[^\\]|\\.)*?'''
+                              | "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' )
+    | \w+
+    | \*\*=? | //=? | >>=? | <<=? | -> | := | [-+*/%&|^@=<>!]=
+    | [^\w\s]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class DuplicateIndex:
+    """Finds, for programs offered in the order of their ids, the one that each repeats.
+
+    Its tables live in the given database, so memory does not grow with the
+    number of programs.
+    """
+
+    def __init__(self, database: sqlite3.Connection, *, threshold: float) -> None:
+        self._database = database
+        self._threshold = threshold
+        self._bands, self._rows = bands_for(threshold)
+        self._empty = MinHash(num_perm=PERMUTATIONS, hashfunc=_itself)
+        database.executescript(
+            """
+            CREATE TABLE tree (digest BLOB PRIMARY KEY, original TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE grams (number INTEGER PRIMARY KEY, program_id TEXT, hashes BLOB);
+            CREATE TABLE band (key INTEGER, number INTEGER, PRIMARY KEY (key, number))
+                WITHOUT ROWID;
+            """
+        )
+
+    def original(self, program_id: str, *, code: str, entry_point: str) -> tuple[str, str] | None:
+        """Return (kind, id of the program that this one repeats), or None and remember it.
+
+        The kind is `exact` or `near`.
+        """
+        digest = tree_digest(code, entry_point=entry_point)
+        known = self._database.execute(
+            "SELECT original FROM tree WHERE digest = ?", (digest,)
+        ).fetchone()
+        if known is not None:
+            return "exact", known[0]
+        grams = token_grams(code)
+        keys = list(self._band_keys(grams))
+        similar = self._most_similar(grams, keys)
+        self._database.execute("INSERT INTO tree VALUES (?, ?)", (digest, similar or program_id))
+        if similar is not None:
+            return "near", similar
+        number = self._database.execute(
+            "INSERT INTO grams (program_id, hashes) VALUES (?, ?)", (program_id, grams.tobytes())
+        ).lastrowid
+        self._database.executemany(
+            "INSERT OR IGNORE INTO band VALUES (?, ?)", ((key, number) for key in keys)
+        )
+        return None
+
+    def _most_similar(self, grams: Grams, keys: list[int]) -> str | None:
+        """Return the confirmed near duplicate of the smallest id."""
+        marks = ",".join("?" * len(keys))
+        candidates = self._database.execute(
+            f"SELECT DISTINCT number FROM band WHERE key IN ({marks}) ORDER BY number",  # noqa: S608
+            keys,
+        )
+        for (number,) in candidates:
+            program_id, hashes = self._database.execute(
+                "SELECT program_id, hashes FROM grams WHERE number = ?", (number,)
+            ).fetchone()
+            if jaccard(grams, np.frombuffer(hashes, dtype=np.uint32)) >= self._threshold:
+                return str(program_id)
+        return None
+
+    def _band_keys(self, grams: Grams) -> Iterator[int]:
+        minhash = self._empty.copy()
+        minhash.update_batch(grams)
+        values = minhash.hashvalues
+        for band in range(self._bands):
+            rows = values[band * self._rows : (band + 1) * self._rows].tobytes()
+            digest = hashlib.blake2b(rows, digest_size=8, salt=band.to_bytes(2, "big"))
+            yield int.from_bytes(digest.digest(), "big", signed=True)
+
+
+@lru_cache
+def bands_for(threshold: float) -> tuple[int, int]:
+    """Return (bands, rows per band): the fewest false candidates with the wanted recall."""
+    for rows in range(PERMUTATIONS, 1, -1):
+        bands = PERMUTATIONS // rows
+        if 1 - (1 - threshold**rows) ** bands >= RECALL:
+            return bands, rows
+    return PERMUTATIONS, 1
+
+
+def jaccard(left: Grams, right: Grams) -> float:
+    """Return the similarity of two sets of grams, each sorted and without repeats."""
+    shared = np.intersect1d(left, right, assume_unique=True).size
+    union = left.size + right.size - shared
+    return shared / union if union else 1.0
+
+
+def token_grams(code: str) -> Grams:
+    """Return the hashes of the 5-grams of the code's tokens, sorted and without repeats.
+
+    Shorter code than five tokens is one gram.
+    """
+    tokens = [
+        zlib.crc32(match.group().encode("utf-8", "surrogatepass"))
+        for match in _TOKEN.finditer(code)
+        if match.lastgroup != "comment"
+    ]
+    tokens += [0] * (GRAM - len(tokens))
+    hashes = np.array(tokens, dtype=np.uint64)
+    count = len(tokens) - GRAM + 1
+    mixed = np.zeros(count, dtype=np.uint64)
+    for offset in range(GRAM):
+        # Multiplication modulo 2**64 by a large odd number, so that place and token both count.
+        mixed = (mixed ^ hashes[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return np.unique((mixed >> np.uint64(32)).astype(np.uint32))
+
+
+def tree_digest(code: str, *, entry_point: str) -> bytes:
+    """Return 16 bytes that are equal for programs with the same normalised syntax tree.
+
+    Code that does not parse stands for itself, character by character.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as an invalid escape in somebody's string
+            tree = ast.parse(code)
+        names = _Names(tree)
+        entry = names.number.get(entry_point, entry_point)
+        text = f"{entry}\n{ast.dump(names.visit(tree))}"
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        text = f"{entry_point}\n{code}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class _Names(ast.NodeTransformer):
+    """Numbers the names that a module binds for itself, in the order of their first use.
+
+    One number stands for one name in the whole module, so two trees come out
+    equal only where a consistent renaming turns one into the other. A name
+    that also serves as an attribute or as a keyword may reach what is not the
+    module's own, and stays.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        bound: set[str] = set()
+        fixed: set[str] = set()
+        for node in ast.walk(tree):
+            _collect(node, bound, fixed)
+        self._own = bound - fixed
+        self.number: dict[str, str] = {}
+
+    def _name(self, name: str) -> str:
+        if name not in self._own:
+            return name
+        # No identifier contains a space, so a number is never taken for a name.
+        return self.number.setdefault(name, f"name {len(self.number)}")
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            _drop_docstring(node)
+        elif isinstance(node, ast.Constant):
+            node.kind = None  # the u of u"text"
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, str) and field in {"id", "name", "arg", "asname", "rest"}:
+                setattr(node, field, self._name(value))
+            elif isinstance(node, ast.Global | ast.Nonlocal):
+                node.names = [self._name(name) for name in node.names]
+        return self.generic_visit(node)
+
+
+def _collect(node: ast.AST, bound: set[str], fixed: set[str]) -> None:
+    """Note which names a node binds and which it fixes."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            bound.add(name)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            bound.add(name)
+        case ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
+            bound.add(name)
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            bound.add(name)
+        case ast.MatchMapping(rest=str(name)):
+            bound.add(name)
+        case ast.alias(name=name):
+            fixed.add(name.partition(".")[0])
+        case ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+            fixed.add(name)
+        case ast.ClassDef(name=name, body=body):
+            bound.add(name)
+            fixed.update(_members(body))
+
+
+def _members(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the names that a class body defines: they are attributes too."""
+    for statement in body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.Assign() | ast.AnnAssign():
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name):
+                        yield node.id
+
+
+def _drop_docstring(
+    node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+) -> None:
+    match node.body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            node.body = rest or [ast.Pass()]
+
+
+def _itself(value: int) -> int:
+    return value
