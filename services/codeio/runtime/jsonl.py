@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -54,13 +55,24 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
     if str(path) == "-":
         yield sys.stdin
         return
+    with open_bytes(path) as stream:
+        yield io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="\n")
+
+
+@contextmanager
+def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading bytes, decompressed by its ending.
+
+    Raises:
+        UsageError: it is missing, unreadable or damaged, then or while it is read.
+    """
     path = Path(path)
     try:
         with _decompressed(path) as stream:
-            yield io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="\n")
+            yield io.BufferedReader(stream)  # type: ignore[type-var]
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zstandard.ZstdError, EOFError) as error:
+    except (zstandard.ZstdError, zlib.error, EOFError) as error:
         raise UsageError(f"cannot read {path}: it is damaged ({error})") from error
 
 
