@@ -38,6 +38,7 @@ check: .venv/.dev ## Check format, lint, types, layers and the contract
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	cd services/codeio/executor/sandbox/guest && $(CURDIR)/$(BIN)/mypy --strict --explicit-package-bases .
 	$(BIN)/lint-imports
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf lint
@@ -81,10 +82,11 @@ clean: ## Remove what was installed and made here
 
 # Debian and Ubuntu keep a part of the standard library in a package of its own.
 VENV_PACKAGE = $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+BECOME_ROOT = $$(test $$(id -u) = 0 || echo sudo -n)
 ENSURE_VENV = $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
-	become=$$(test $$(id -u) = 0 || echo 'sudo -n'); \
-	$$become apt-get update -qq && \
-	$$become env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(VENV_PACKAGE) || \
+	echo "installing $(VENV_PACKAGE)" >&2; \
+	{ $(BECOME_ROOT) apt-get update -qq && $(BECOME_ROOT) apt-get install -y -qq $(VENV_PACKAGE); } \
+		>/dev/null 2>&1 </dev/null || \
 	{ echo "Python's venv is missing: run 'sudo apt-get install -y $(VENV_PACKAGE)'" >&2; exit 2; }; }
 
 .venv/.run: .venv/.made pyproject.toml requirements.lock

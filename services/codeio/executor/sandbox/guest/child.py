@@ -1,0 +1,253 @@
+"""The child of one job: loads a program, makes its calls, reports each, ends.
+
+All that is reported from here is the program's word about itself: it shares
+the process and can change anything in it. Nothing outside believes more.
+"""
+
+import importlib
+import inspect
+import io
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeAlias
+
+import clocks
+import effects
+import isolation
+import tracer
+from protocol import RESULT, write_frame
+
+MODULE = "program"
+FILENAME = "<program>"
+RESULTS = 3  # the descriptor for reports
+
+Fields: TypeAlias = dict[str, Any]
+Limits: TypeAlias = dict[str, Any]
+
+COMMON_MODULES = (
+    "abc", "argparse", "array", "base64", "bisect", "calendar", "cmath", "collections",
+    "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum",
+    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "keyword", "logging",
+    "math", "numbers", "operator", "pprint", "queue", "re", "secrets", "statistics", "string",
+    "struct", "textwrap", "threading", "tokenize", "typing", "unicodedata", "unittest",
+    "urllib.parse", "uuid", "zlib",
+)  # fmt: skip
+
+
+def warm_up(interpreter: int) -> None:
+    """Import what programs commonly use, once, in the parent of all children."""
+    for name in COMMON_MODULES:
+        importlib.import_module(name)
+    if interpreter & 2:
+        importlib.import_module("numpy")
+    clocks.install(clocks.SHIFT_SECONDS if interpreter & 1 else 0, effects.note)
+    sys.addaudithook(effects.hook)
+
+
+def main(payload: bytes, limits: Limits, *, results: int, spill: int, scratch: str) -> NoReturn:
+    """Run the job in this process, which is fresh from the fork, and end it."""
+    try:
+        keep_descriptors(results, spill)
+        isolation.confine(limits, scratch)
+        run(json.loads(payload), limits)
+    except BaseException:  # noqa: BLE001  (the last resort of a process about to end)
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(0)
+
+
+def keep_descriptors(results: int, spill: int) -> None:
+    """Leave open standard input (empty), output and error (watched), and the results."""
+    empty, other_end = os.pipe()
+    os.close(other_end)
+    spare = 63  # above all that are in use, so that none overwrites another
+    os.dup2(results, spare)
+    for source, target in ((empty, 0), (spill, 1), (spill, 2), (spare, RESULTS)):
+        os.dup2(source, target)
+    os.closerange(RESULTS + 1, 1024)
+
+
+def report(fields: Fields) -> None:
+    # ASCII escapes: a lone surrogate in a message must not break the report.
+    write_frame(RESULTS, RESULT, 0, json.dumps(fields).encode())
+
+
+class Flood(BaseException):
+    """The program printed more than it may."""
+
+
+class Printed(io.BytesIO):
+    """What one call prints, up to the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self.limit:
+            raise Flood
+        return super().write(data)
+
+
+def run(job: Fields, limits: Limits) -> None:
+    for name in ("SIGXFSZ", "SIGPIPE"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    effects.taken()
+    outcome, namespace = load(job["code"], limits, traced=bool(job["trace_steps"]))
+    if outcome is None and job["entry_point"] not in namespace:
+        outcome = {
+            "outcome": "LOAD_FAILED",
+            "error_type": "NameError",
+            "error_message": f"the program does not define {job['entry_point']}",
+        }
+    report({**(outcome or {"outcome": "OK"}), "effects": effects.taken()})
+    if outcome is not None:
+        return
+    function = namespace[job["entry_point"]]
+    for call in job["calls"]:
+        report(make_call(function, call, job["trace_steps"], limits))
+
+
+def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fields]:
+    """Execute the program's top level in a module of its own; give an outcome if it failed."""
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    sys.argv = [MODULE]
+    printed = redirect("", limits)
+    if "pandas" in code:
+        clocks.restore_dates()
+    try:
+        if traced:
+            compiled = tracer.compile_program(code, FILENAME)
+        else:
+            compiled = compile(code, FILENAME, "exec", dont_inherit=True)
+        exec(compiled, module.__dict__)  # noqa: S102  (it is what we are for)
+    except Flood:
+        return {"outcome": "OUTPUT_FLOOD", "error_message": "while loading"}, {}
+    except MemoryError:
+        return {"outcome": "MEMORY", "error_message": "while loading"}, {}
+    except BaseException as error:  # noqa: BLE001
+        return {"outcome": "LOAD_FAILED", **describe(error)}, {}
+    finally:
+        printed.close()
+    return None, module.__dict__
+
+
+def make_call(
+    function: Callable[..., Any], call: Fields, trace_steps: int, limits: Limits
+) -> Fields:
+    """Make one call and describe how it went."""
+    text = call.get("input_json")
+    arguments: tuple[Any, ...] = ()
+    keywords: Fields = {}
+    if text is not None:
+        keywords = json.loads(text)
+    elif "seed" in call:
+        arguments = seed_generators(function, call["seed"])
+    printed = redirect(call.get("stdin", ""), limits)
+    recorder = tracer.Recorder(FILENAME, trace_steps) if trace_steps else None
+    started = time.process_time()
+    try:
+        if recorder is not None:
+            value = recorder.call(function, keywords)
+        else:
+            value = function(*arguments, **keywords)
+        result = serialise(value, limits)
+    except Flood:
+        result = {"outcome": "OUTPUT_FLOOD", "error_message": "printed more than the limit"}
+    except MemoryError:
+        result = {
+            "outcome": "MEMORY",
+            "error_type": "MemoryError",
+            "error_message": "out of memory",
+        }
+    except SystemExit as error:
+        result = {"outcome": "EXITED", **describe(error)}
+    except BaseException as error:  # noqa: BLE001
+        result = {"outcome": "RAISED", **describe(error)}
+    result["cpu_seconds"] = time.process_time() - started
+    result["stdout"] = printed.getvalue()[: 1 << 16].decode("utf-8", "replace")
+    result["effects"] = effects.taken()
+    if recorder is not None:
+        result["trace_json"] = recorder.to_json()
+    if text is not None:
+        result.update(changes(text, keywords))
+    return result
+
+
+def redirect(text: str, limits: Limits) -> Printed:
+    """Give the program fresh standard streams; return what collects its output."""
+    printed = Printed(limits["output_bytes"])
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(printed, encoding="utf-8", errors="replace", write_through=True)
+    sys.stderr = io.TextIOWrapper(
+        Printed(limits["output_bytes"]), encoding="utf-8", errors="replace", write_through=True
+    )
+    return printed
+
+
+def seed_generators(function: Callable[..., Any], seed: int) -> tuple[Any, ...]:
+    """Seed an input generator; return the arguments that its form asks for."""
+    try:
+        takes_argument = bool(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        takes_argument = True
+    if takes_argument:
+        return (random.Random(seed),)  # noqa: S311
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % 2**32)
+    return ()
+
+
+def serialise(value: object, limits: Limits) -> Fields:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return {
+            "outcome": "NOT_JSON",
+            "error_type": type(value).__name__,
+            "error_message": clip(str(error)),
+        }
+    if len(text) > limits["output_bytes"]:
+        return {"outcome": "TOO_LARGE", "error_message": f"the result has {len(text)} characters"}
+    return {"outcome": "OK", "output_json": text}
+
+
+def changes(before: str, keywords: Fields) -> Fields:
+    """Tell whether the arguments are no longer what they were, and what they are now."""
+    try:
+        after = json.dumps(keywords, ensure_ascii=False, allow_nan=False)
+        if after == before or after == json.dumps(json.loads(before), ensure_ascii=False):
+            return {}
+        after.encode()
+    except (TypeError, ValueError, RecursionError, MemoryError):
+        return {"mutated_arguments": True}
+    return {"mutated_arguments": True, "arguments_after_json": after[: 1 << 16]}
+
+
+def describe(error: BaseException) -> Fields:
+    """Describe an exception whose class may be the program's own and misbehave."""
+    line = 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == FILENAME:
+            line = number
+    if isinstance(error, SyntaxError):
+        line = error.lineno or 0
+    try:
+        message = str(error)
+    except BaseException as nested:  # noqa: BLE001
+        message = f"its message raised {type(nested).__name__}"
+    return {"error_type": type(error).__name__, "error_message": clip(message), "error_line": line}
+
+
+def clip(text: str, size: int = 500) -> str:
+    return text if len(text) <= size else text[: size - 1] + "…"
