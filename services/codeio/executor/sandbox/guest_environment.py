@@ -60,11 +60,12 @@ def build_guest_environment(home: Path, *, say: Callable[[str], None]) -> GuestE
         UsageError: the packages cannot be installed.
     """
     environment = _described(home)
-    with only_builder(home):
-        if not environment.prefix.is_dir():
-            say(f"installing the guest's packages for Python {environment.python_version}")
-            _build(environment)
-    say(f"guest packages in {environment.prefix}")
+    if not environment.prefix.is_dir():
+        with only_builder(home):
+            # Another process may have built it while this one waited.
+            if not environment.prefix.is_dir():
+                say(f"installing the guest's packages for Python {environment.python_version}")
+                _build(environment)
     return environment
 
 
