@@ -208,6 +208,8 @@ class Pool:
         results = [_result(call) for call in report.calls]
         if len(results) < expected:
             results.append(self._ending(report))
+        # What loading did is laid to the first call.
+        results[0].effects.extend(report.loaded.get("effects", ()))
         return results
 
     def _ending(self, report: _JobReport) -> CallResult:
