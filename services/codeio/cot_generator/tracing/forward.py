@@ -1,0 +1,112 @@
+"""Output prediction: the program is followed from its input to what it returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codeio.cot_generator.tracing.narrator import narrate
+from codeio.cot_generator.tracing.purpose import purpose_of
+from codeio.cot_generator.tracing.runs import Rationale, Run, run_program
+from codeio.cot_generator.tracing.wording import Voice, code, tokens
+from codeio.runtime import values
+from codeio.runtime.errors import Rejected
+from codeio.runtime.trace import Source
+
+if TYPE_CHECKING:
+    from codeio.runtime.settings import TeacherSettings
+    from codeio.runtime.stage import Sandbox
+    from codeio.v1.records_pb2 import PredictionTask
+
+
+async def predict_output(
+    sandbox: Sandbox, task: PredictionTask, *, settings: TeacherSettings, seed: str
+) -> Rationale:
+    """Run the program on the task's input and tell how its output comes about.
+
+    Raises:
+        Rejected: the program does not return the task's output.
+        TransientError: the sandbox failed, not the program.
+    """
+    source = parse(task)
+    [run] = await run_program(
+        sandbox,
+        task.program,
+        [task.pair.input_json],
+        source=source,
+        trace_steps=settings.trace_steps,
+    )
+    output = values.loads(task.pair.output_json)
+    if run.returned and not run.gives(output):
+        raise Rejected("not_reproducible", "the traced call gives another output")
+    voice = Voice(seed)
+    parts = [opening(task, voice)]
+    told = tell(run, seed=seed, budget=settings.token_budget - tokens(parts[0]) - 60)
+    if told is None:
+        # The call ran out of time under the tracer, or nothing of it fits.
+        [run] = await run_program(
+            sandbox, task.program, [task.pair.input_json], source=source, trace_steps=0
+        )
+        if not run.gives(output):
+            raise Rejected("not_reproducible", "the call does not give the task's output again")
+        text = (
+            "The computation is too long to follow here step by step. Carried out to its end, "
+            f"{code(task.program.entry_point)} returns {code(task.pair.output_json)}."
+        )
+        return Rationale(f"{parts[0]}\n\n{text}", output, (run.claim(),), "abridged")
+    parts.append(told.text)
+    if told.complete:
+        parts.append(
+            voice.pick("So the output is ", "The result is therefore ", "That gives the output ")
+            + f"{code(task.pair.output_json)}."
+        )
+    else:
+        parts.append(
+            "The computation goes on in this way for much longer; carried out to its end, "
+            f"it returns {code(task.pair.output_json)}."
+        )
+    return Rationale(
+        "\n\n".join(parts),
+        output,
+        (*told.claims, run.claim()),
+        "stop" if told.complete else "abridged",
+    )
+
+
+def parse(task: PredictionTask) -> Source:
+    try:
+        return Source(task.program.code)
+    except ValueError as error:
+        raise Rejected("unparsable_program", str(error)) from error
+
+
+def opening(task: PredictionTask, voice: Voice) -> str:
+    """Say what the code is for and what is asked."""
+    purpose = purpose_of(task.program)
+    call = f"{task.program.entry_point}(**{task.pair.input_json})"
+    del call
+    asked = voice.pick(
+        "I follow the code step by step on the given input.",
+        "Let me trace the call with the given input.",
+        "Let me work through it with the given input.",
+        "To find the output, I walk through the code with the given values.",
+    )
+    return f"{purpose} {asked}".strip()
+
+
+class Told:
+    """A story in words."""
+
+    def __init__(self, text: str, claims: tuple, complete: bool) -> None:  # type: ignore[type-arg]
+        self.text = text
+        self.claims = claims
+        self.complete = complete
+
+
+def tell(run: Run, *, seed: str, budget: int) -> Told | None:
+    story = run.story()
+    if story is None:
+        return None
+    page = narrate(story, input_json=run.input_json, seed=seed, budget=budget)
+    if page is None or not page.lines:
+        return None
+    return Told(page.text, tuple(page.claims), not story.trace.cut)
