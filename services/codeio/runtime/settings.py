@@ -111,6 +111,9 @@ class VerifierSettings(Section):
     relative_tolerance: float = Field(RELATIVE_TOLERANCE, ge=0)
     absolute_tolerance: float = Field(ABSOLUTE_TOLERANCE, ge=0)
     check_claims: bool = True
+    trace_steps: int = Field(
+        5000, gt=0, description="At least teacher.trace_steps, or claims past it are refuted."
+    )
 
 
 class DatasetSettings(Section):

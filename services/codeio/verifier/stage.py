@@ -1,0 +1,88 @@
+"""The verifier: attempts in, samples and revisions out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codeio.v1.records_pb2 import Attempt, Sample, Verdict
+from codeio.verifier import feedback
+from codeio.verifier.claims import check_claims
+from codeio.verifier.judge import Judge, Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from codeio.runtime.settings import LimitsSettings, VerifierSettings
+    from codeio.runtime.stage import Sandbox
+
+
+class Verifier:
+    """Judges the last turn of an attempt, however broken it is.
+
+    A wrong answer with turns left goes back with its verdict and feedback, to
+    be revised (CodeI/O++, section 2.3); all else becomes a sample. Without
+    `revise` there is nobody who would take the revision, and turns left are
+    ignored.
+    """
+
+    name = "verifier"
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        settings: VerifierSettings,
+        limits: LimitsSettings,
+        revise: bool,
+    ) -> None:
+        self._sandbox = sandbox
+        self._settings = settings
+        self._revise = revise
+        self._judge = Judge(sandbox, settings=settings, limits=limits)
+
+    async def handle(self, attempt: Attempt) -> AsyncIterator[Sample | Attempt]:
+        """Yield the one record that follows from the attempt.
+
+        Raises:
+            TransientError: the sandbox failed, not the program.
+        """
+        judged = Attempt()
+        judged.CopyFrom(attempt)
+        judgement = await self._judge_last_turn(judged)
+        wrong = judgement.verdict != Verdict.VERDICT_CORRECT
+        if self._revise and wrong and judged.turns_left > 0 and judgement.another_turn_may_help:
+            yield judged
+        else:
+            yield Sample(
+                sample_id=judged.sample_id,
+                sample_index=judged.sample_index,
+                prompt_format=judged.prompt_format,
+                teacher=judged.teacher,
+                task=judged.task,
+                turns=judged.turns,
+                verdict=judgement.verdict,
+                claims_checked=await self._claims_hold(judged),
+            )
+
+    async def _judge_last_turn(self, attempt: Attempt) -> Judgement:
+        """Judge the last turn and set down in it what came of it."""
+        if not attempt.turns:
+            return Judgement(
+                Verdict.VERDICT_FAILED, feedback.NO_RESPONSE, another_turn_may_help=False
+            )
+        turn = attempt.turns[-1]
+        judgement = await self._judge.judge(attempt.task, turn)
+        turn.verdict = judgement.verdict
+        turn.feedback = judgement.feedback
+        return judgement
+
+    async def _claims_hold(self, attempt: Attempt) -> bool:
+        if not (self._settings.check_claims and attempt.turns and attempt.turns[-1].claims):
+            return False
+        refuted = await check_claims(
+            self._sandbox,
+            attempt.task.program,
+            attempt.turns[-1].claims,
+            trace_steps=self._settings.trace_steps,
+        )
+        return not refuted
