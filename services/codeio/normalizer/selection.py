@@ -1,0 +1,54 @@
+"""Which of a file's programs are worth keeping."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import TYPE_CHECKING
+
+from codeio.runtime import values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.normalizer.trials import Trial
+
+
+def best(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """Return the best programs: many distinct outputs, much logic, no two alike.
+
+    Programs that give one of their inputs back are left out, and trivial ones
+    (no decision, no loop) wherever there are others.
+    """
+    useful = [trial for trial in trials if not _is_identity(trial)]
+    rich = [trial for trial in useful if trial.unit.logic]
+    unique: dict[str, Trial] = {}
+    for trial in sorted(rich or useful, key=_worth, reverse=True):
+        unique.setdefault(_fingerprint(trial), trial)
+    return list(unique.values())[:count]
+
+
+def _worth(trial: Trial) -> float:
+    variety = min(trial.distinct, 10) / 10
+    return variety + 0.4 * math.log1p(min(trial.unit.logic, 12)) + 0.1 * bool(trial.examples)
+
+
+def _is_identity(trial: Trial) -> bool:
+    return all(
+        any(values.equal(item, values.loads(output)) for item in values.loads(text).values())
+        for text, output in zip(trial.inputs, trial.outputs, strict=True)
+    )
+
+
+def _fingerprint(trial: Trial) -> str:
+    """Return the code with its names replaced in order of appearance."""
+    names: dict[str, str] = {}
+    tree = ast.parse(trial.program)
+    for node in ast.walk(tree):
+        for field in ("id", "name", "arg", "attr"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                setattr(node, field, names.setdefault(value, f"n{len(names)}"))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" in node.value:
+            node.value = ""
+    return ast.dump(tree)

@@ -1,0 +1,264 @@
+"""What a parameter may be: the shapes that the generators make and the codecs read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Int:
+    low: int = 0
+    high: int = 20
+
+
+@dataclass(frozen=True)
+class Float:
+    low: float = 0.0
+    high: float = 10.0
+
+
+@dataclass(frozen=True)
+class Bool:
+    pass
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Always None."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string over an alphabet, or of words of it when `words` is true."""
+
+    alphabet: str = "abcdefghijklmnopqrstuvwxyz"
+    low: int = 1
+    high: int = 10
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few known values (JSON scalars)."""
+
+    values: tuple[str | int | float, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One of a few known values of any JSON type, as Python source."""
+
+    sources: tuple[str, ...]
+    kind: str = "value"
+
+
+@dataclass(frozen=True)
+class ListOf:
+    element: Shape
+    low: int = 1
+    high: int = 8
+    order: str = ""
+    """`sorted`, `distinct` or nothing."""
+    container: str = "list"
+    """What the program gets: `list`, `tuple`, `set` or `array`."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A rectangle of values as a list of rows."""
+
+    element: Shape
+    square: bool = False
+    container: str = "list"
+
+
+@dataclass(frozen=True)
+class TupleOf:
+    elements: tuple[Shape, ...]
+    container: str = "tuple"
+
+
+@dataclass(frozen=True)
+class DictOf:
+    key: Shape
+    value: Shape
+    integer_keys: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """A dictionary with known keys."""
+
+    fields: tuple[tuple[str, Shape], ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Adjacency: node to list of neighbours, or to neighbours with weights."""
+
+    weighted: bool = False
+    integer_nodes: bool = False
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A linked list; in JSON the list of its values."""
+
+    element: Shape
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A binary tree; in JSON its values in level order, null where there is no node."""
+
+    element: Shape
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class LengthOf:
+    name: str
+
+
+@dataclass(frozen=True)
+class IndexOf:
+    name: str
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class MemberOf:
+    name: str
+    otherwise: Shape
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An object of a class of the file, made from its constructor's arguments."""
+
+    class_name: str
+    fields: tuple[tuple[str, Shape], ...]
+
+
+Shape: TypeAlias = (
+    Int
+    | Float
+    | Bool
+    | Nothing
+    | Text
+    | Choice
+    | Examples
+    | ListOf
+    | Grid
+    | TupleOf
+    | DictOf
+    | Record
+    | Graph
+    | Linked
+    | Tree
+    | LengthOf
+    | IndexOf
+    | MemberOf
+    | Instance
+)
+
+
+def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
+    """Return the JSON-side type as Python writes it, such as `list[int]`."""
+    match shape:
+        case Int() | LengthOf() | IndexOf():
+            return "int"
+        case Float():
+            return "float"
+        case Bool():
+            return "bool"
+        case Nothing():
+            return "None"
+        case Text():
+            return "str"
+        case Choice(values):
+            return type(values[0]).__name__
+        case Examples(kind=kind):
+            return kind
+        case ListOf(element=element) | Linked(element=element):
+            return f"list[{annotation(element)}]"
+        case Tree(element=element):
+            return f"list[{annotation(element)} | None]"
+        case Grid(element=element):
+            return f"list[list[{annotation(element)}]]"
+        case TupleOf(elements=elements):
+            kinds = list(dict.fromkeys(annotation(element) for element in elements))
+            return f"list[{' | '.join(kinds)}]"
+        case DictOf(value=value):
+            return f"dict[str, {annotation(value)}]"
+        case Graph(weighted=weighted):
+            return "dict[str, dict[str, int]]" if weighted else "dict[str, list]"
+        case Record() | Instance():
+            return "dict"
+        case MemberOf(otherwise=otherwise):
+            return annotation(otherwise)
+
+
+def words(shape: Shape, plural: bool = False) -> str:
+    """Return the shape in words, such as `a list of integers`."""
+    one, many = _one_and_many(shape)
+    return many if plural else one
+
+
+def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one case per kind)
+    match shape:
+        case Int() | LengthOf() | IndexOf():
+            return "an integer", "integers"
+        case Float():
+            return "a number", "numbers"
+        case Bool():
+            return "true or false", "booleans"
+        case Nothing():
+            return "null", "nulls"
+        case Text(words=sentence):
+            return ("a text of words", "texts") if sentence else ("a string", "strings")
+        case Choice(values):
+            listed = ", ".join(repr(value) for value in values)
+            return f"one of {listed}", f"values out of {listed}"
+        case Examples():
+            return "a value", "values"
+        case ListOf(element=element, order=order, container=container):
+            adjective = {"sorted": "sorted ", "distinct": ""}.get(order, "")
+            kind = {"set": "set"}.get(container, "list")
+            suffix = " that are all different" if order == "distinct" else ""
+            inner = words(element, plural=True)
+            article = "a"
+            return (
+                f"{article} {adjective}{kind} of {inner}{suffix}",
+                f"{adjective}{kind}s of {inner}",
+            )
+        case Grid(element=element, square=square):
+            kind = "square matrix" if square else "matrix"
+            inner = words(element, plural=True)
+            return f"a {kind} of {inner} (a list of rows)", f"{kind} values"
+        case TupleOf(elements=elements):
+            inner = ", ".join(words(element) for element in elements)
+            return f"a list of {len(elements)} items: {inner}", f"lists of {len(elements)} items"
+        case DictOf(key=key, value=value):
+            inner = f"{words(key, plural=True)} to {words(value, plural=True)}"
+            return f"a mapping from {inner}", f"mappings from {inner}"
+        case Graph(weighted=weighted):
+            kind = "graph with weighted edges" if weighted else "graph"
+            return f"a {kind} as a mapping from each node to its neighbours", f"{kind}s"
+        case Linked(element=element):
+            return (
+                f"a linked list given as the list of its values ({words(element, plural=True)})",
+                "linked lists",
+            )
+        case Tree(element=element, ordered=ordered):
+            kind = "binary search tree" if ordered else "binary tree"
+            return (
+                f"a {kind} given as its values in level order, null where there is no node",
+                f"{kind}s",
+            )
+        case Record(fields=fields) | Instance(fields=fields):
+            inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
+            return f"an object with the keys {inner}", "objects"
+        case MemberOf(otherwise=otherwise):
+            return _one_and_many(otherwise)

@@ -1,0 +1,123 @@
+"""The stage: from a raw file to programs, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from codeio.normalizer.adopted import adopt
+from codeio.normalizer.docs import header
+from codeio.normalizer.examples import collect_examples
+from codeio.normalizer.selection import best
+from codeio.normalizer.source import SourceFile, parse
+from codeio.normalizer.statement import io_description, problem_statement
+from codeio.normalizer.trials import ENTRY_POINT, Failed, Trial, Trials
+from codeio.normalizer.units import Refusal, Unit, find_units
+from codeio.normalizer.usage import Inference
+from codeio.runtime.errors import Rejected
+from codeio.runtime.records import origin_of, program_id
+from codeio.v1.records_pb2 import Program, RawFile, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from codeio.normalizer.evidence import Slot
+    from codeio.runtime.settings import LimitsSettings, NormalizerSettings
+    from codeio.runtime.stage import Sandbox
+
+# Units of one file that are tried at most, those with most logic first.
+_MOST_UNITS = 12
+# Confirmed beyond what is asked for, since some fall.
+_SPARE = 2
+
+
+class Normalizer:
+    """Makes programs of raw files without a language model (paper, section 2.1).
+
+    Types are inferred from everything that the file says about them; the
+    sandbox decides between the hypotheses.
+    """
+
+    name = "normalizer"
+
+    def __init__(
+        self, sandbox: Sandbox, *, settings: NormalizerSettings, limits: LimitsSettings, seed: int
+    ) -> None:
+        self._trials = Trials(sandbox, limits)
+        self._programs_per_file = settings.programs_per_file
+        self._seed = seed
+
+    async def handle(self, raw: RawFile) -> AsyncIterator[Program | Rejection]:
+        """Yield the programs of a file, best first, or one rejection that says why there is none.
+
+        Raises:
+            Rejected: the file does not parse, or holds an unusable program.
+            TransientError: the sandbox failed.
+        """
+        if raw.HasField("program"):
+            yield adopt(raw)
+            return
+        file = parse(raw.content)
+        inference = Inference(file.original)
+        found = list(find_units(file, inference))
+        units = [unit for unit in found if isinstance(unit, Unit)]
+        refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
+        units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
+        collect_examples(file, units)
+        tried = await self._trials.search(units, _buildable(file, inference)) if units else []
+        ranked = best([t for t in tried if isinstance(t, Trial)], self._programs_per_file + _SPARE)
+        confirmed = await self._trials.confirm(ranked) if ranked else []
+        kept = [trial for trial in confirmed if isinstance(trial, Trial)]
+        for trial in kept[: self._programs_per_file]:
+            yield self._program(raw, file, trial, alone=len(units) == 1)
+        if not kept:
+            failed = [t for t in (*tried, *confirmed) if isinstance(t, Failed)]
+            yield _rejection(raw, self.name, refusals, failed)
+
+    def _program(self, raw: RawFile, file: SourceFile, trial: Trial, *, alone: bool) -> Program:
+        origin = origin_of(raw)
+        origin.unit = trial.unit.name
+        heading = header(file.text, file.original) if alone else ""
+        return Program(
+            program_id=program_id(code=trial.program, entry_point=ENTRY_POINT, origin=origin),
+            code=trial.program,
+            entry_point=ENTRY_POINT,
+            io_description=io_description(trial),
+            input_generator=trial.generator,
+            problem_statement=problem_statement(trial, heading),
+            seed_inputs=trial.examples,
+            origin=origin,
+        )
+
+
+def _buildable(file: SourceFile, inference: Inference) -> Mapping[str, Mapping[str, Slot]]:
+    """Return the constructor parameters of the file's classes."""
+    found: dict[str, Mapping[str, Slot]] = {}
+    for node in file.classes():
+        constructor = inference.signatures.get(f"{node.name}.__init__")
+        if constructor is not None and not any(isinstance(b, ast.Call) for b in node.bases):
+            found[node.name] = {
+                name: slot for name, slot in constructor.parameters.items() if name != "self"
+            }
+    return found
+
+
+def _rejection(
+    raw: RawFile, stage: str, refusals: Sequence[Refusal], failed: Sequence[Failed]
+) -> Rejection:
+    """Return the one rejection of a file: the commonest reason, those of the sandbox first."""
+    reasons = [(f.unit.name, f.reason, f.detail) for f in failed] or [
+        (r.name, r.reason, r.detail) for r in refusals
+    ]
+    if not reasons:
+        raise Rejected("no_function", "there is no function, method or script that takes input")
+    commonest = Counter(reason for _, reason, _ in reasons).most_common(1)[0][0]
+    unit, reason, detail = next(entry for entry in reasons if entry[1] == commonest)
+    return Rejection(
+        record_id=raw.file_id,
+        stage=stage,
+        reason=reason,
+        detail=f"{unit}: {detail}"[:500],
+        origin=origin_of(raw),
+    )

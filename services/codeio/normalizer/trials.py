@@ -1,0 +1,254 @@
+"""Asks the sandbox which hypotheses hold, and reads its answers."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codeio.normalizer.assemble import ENTRY_POINT, Result, caller_source, program_source
+from codeio.normalizer.generators import generator_source
+from codeio.normalizer.hypotheses import Hypothesis, combinations
+from codeio.runtime import values
+from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codeio.normalizer.evidence import Slot
+    from codeio.normalizer.shapes import Shape
+    from codeio.normalizer.units import Unit
+    from codeio.runtime.settings import LimitsSettings
+    from codeio.runtime.stage import Sandbox
+
+_HARNESS = (Path(__file__).parent / "guest_trial.py").read_text()
+_SEEDS = 14
+# A unit that ends the process takes those behind it along; they are asked again so often.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The outcome of trying a unit: the shapes that worked, and the pairs that they gave."""
+
+    unit: Unit
+    shapes: Mapping[str, Shape]
+    generator: str
+    result: Result
+    program: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    examples: tuple[str, ...]
+
+    @property
+    def distinct(self) -> int:
+        return len(set(self.outputs))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why no hypothesis about a unit held."""
+
+    unit: Unit
+    reason: str
+    detail: str
+
+
+@dataclass
+class _Asked:
+    unit: Unit
+    hypotheses: list[Hypothesis]
+    answer: dict[str, Any] = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+
+
+class Trials:
+    """Runs units in the sandbox, many to a request."""
+
+    def __init__(self, sandbox: Sandbox, limits: LimitsSettings) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+
+    async def search(
+        self, units: Sequence[Unit], classes: Mapping[str, Mapping[str, Slot]]
+    ) -> list[Trial | Failed]:
+        """Try the hypotheses about each unit."""
+        asked = [
+            _Asked(
+                unit,
+                combinations(unit.slots, classes=classes, sorted_first=_is_binary_search(unit)),
+            )
+            for unit in units
+        ]
+        jobs = [_job(entry) for entry in asked]
+        for entry, (answer, failure) in zip(asked, await self._ask(jobs, replica=0), strict=True):
+            entry.answer, entry.failure = answer, failure
+        return [_judged(entry) for entry in asked]
+
+    async def confirm(self, trials: Sequence[Trial]) -> list[Trial | Failed]:
+        """Run the finished programs once more with another hash seed, inputs in reverse."""
+        jobs = [
+            {"program": trial.program, "inputs": list(reversed(trial.inputs))} for trial in trials
+        ]
+        found: list[Trial | Failed] = []
+        for trial, (answer, failure) in zip(trials, await self._ask(jobs, replica=1), strict=True):
+            if failure is not None:
+                found.append(Failed(trial.unit, *failure))
+                continue
+            outputs = list(reversed(answer.get("outputs", [])))
+            found.append(_confirmed(trial, outputs, str(answer.get("error", ""))))
+        return found
+
+    async def _ask(
+        self, jobs: Sequence[dict[str, Any]], *, replica: int
+    ) -> list[tuple[dict[str, Any], tuple[str, str] | None]]:
+        """Return for every job its answer, or the reason and detail of its failure."""
+        answers: dict[int, tuple[dict[str, Any], tuple[str, str] | None]] = {}
+        for _ in range(_ROUNDS):
+            waiting = [index for index in range(len(jobs)) if index not in answers]
+            if not waiting:
+                break
+            request = ExecuteRequest(
+                code=f"{_HARNESS}\nJOBS = json.loads({json.dumps([jobs[i] for i in waiting])!r})\n",
+                entry_point="trial",
+                calls=[Call(input_json=f'{{"index": {at}}}') for at in range(len(waiting))],
+                replica=replica,
+                unlimited_sizes=True,
+            )
+            response = await self._sandbox.execute(request)
+            for index, result in zip(waiting, response.results, strict=False):
+                if result.outcome == Outcome.OUTCOME_UNSPECIFIED:
+                    break
+                if result.effects:
+                    answers[index] = {}, (f"impure:{result.effects[0].split(':')[0]}", "")
+                elif result.outcome != Outcome.OUTCOME_OK:
+                    name = Outcome.Name(result.outcome).removeprefix("OUTCOME_").lower()
+                    answers[index] = {}, (name, result.error_message)
+                else:
+                    answers[index] = values.loads(result.output_json), None
+        gone = ("not_reached", "units before it ended the process")
+        return [answers.get(index, ({}, gone)) for index in range(len(jobs))]
+
+
+def _job(entry: _Asked) -> dict[str, Any]:
+    return {
+        "closure": entry.unit.closure.source,
+        "hypotheses": [
+            {
+                "caller": caller_source(entry.unit, hypothesis.shapes),
+                "generator": generator_source(hypothesis.shapes),
+                "cost": hypothesis.cost,
+            }
+            for hypothesis in entry.hypotheses
+        ],
+        "seeds": _SEEDS,
+        "examples": entry.unit.examples,
+    }
+
+
+def _judged(entry: _Asked) -> Trial | Failed:
+    unit = entry.unit
+    if entry.failure is not None:
+        return Failed(unit, *entry.failure)
+    records = [record for record in entry.answer["records"] if "error" not in record]
+    errors = Counter(entry.answer.get("errors", {}))
+    commonest = errors.most_common(1)[0][0] if errors else ""
+    if len(records) < 3:
+        return Failed(unit, "no_candidate_runs", commonest)
+    result = _result(unit, records)
+    if result is None:
+        return Failed(unit, "constant_output", f"{len(records)} inputs gave one output")
+    hypothesis = entry.hypotheses[entry.answer["best"]]
+    pairs = {
+        record["input"]: output
+        for record in records
+        if (output := _output(record, result)) is not None
+    }
+    examples = tuple(record["input"] for record in records if record["example"])
+    return Trial(
+        unit=unit,
+        shapes=hypothesis.shapes,
+        generator=generator_source(hypothesis.shapes),
+        result=result,
+        program=program_source(unit, hypothesis.shapes, result),
+        inputs=tuple(pairs),
+        outputs=tuple(pairs.values()),
+        examples=tuple(dict.fromkeys(examples)),
+    )
+
+
+def _result(unit: Unit, records: list[dict[str, Any]]) -> Result | None:
+    """Return where the outputs come from that differ, the returned value first."""
+    returned = [r["result"] for r in records if r["result"] is not None and r["fits"]]
+    if len(set(returned)) > 1:
+        kinds = frozenset(kind for record in records for kind in record["kinds"])
+        return Result("returned", kinds=kinds)
+    for name in unit.slots:
+        changed = [r["changed"][name] for r in records if name in r["changed"]]
+        if len({change["value"] for change in changed}) > 1:
+            kinds = frozenset(kind for change in changed for kind in change["kinds"])
+            return Result("changed", name, kinds)
+    texts = [record["printed"] for record in records]
+    if len(set(texts)) > 1:
+        return Result("printed", printed_form=_printed_form(texts))
+    return None
+
+
+def _printed_form(texts: list[str]) -> str:
+    lines = [text.splitlines() for text in texts]
+    numbers = all(line.strip().lstrip("-").isdigit() for part in lines for line in part)
+    if all(len(part) == 1 for part in lines):
+        return "number" if numbers else "line"
+    return "numbers" if numbers else "lines"
+
+
+def _output(record: dict[str, Any], result: Result) -> str | None:
+    if result.source == "returned":
+        return record["result"] or "null" if record["fits"] else None
+    if result.source == "changed":
+        change = record["changed"].get(result.name)
+        return (
+            change["value"] if change else values.dumps(values.loads(record["input"])[result.name])
+        )
+    return values.dumps(record["printed"])
+
+
+def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | Failed:
+    if len(outputs) != len(trial.inputs):
+        return Failed(trial.unit, "load_failed", error)
+    kept = []
+    for text, before, after in zip(trial.inputs, trial.outputs, outputs, strict=True):
+        if after is None:
+            continue
+        if trial.result.source != "printed" and not values.equal(
+            values.loads(before), values.loads(after)
+        ):
+            return Failed(trial.unit, "nondeterministic", f"{text} gave {before}, then {after}")
+        kept.append((text, after))
+    if len(kept) < 5:
+        return Failed(trial.unit, "too_few_pairs", error)
+    if len({after for _, after in kept}) < 2:
+        return Failed(trial.unit, "constant_output", "")
+    return Trial(
+        unit=trial.unit,
+        shapes=trial.shapes,
+        generator=trial.generator,
+        result=trial.result,
+        program=trial.program,
+        inputs=tuple(text for text, _ in kept),
+        outputs=tuple(after for _, after in kept),
+        examples=trial.examples,
+    )
+
+
+def _is_binary_search(unit: Unit) -> bool:
+    return any(
+        isinstance(node, ast.Name) and node.id.lower() in ("mid", "middle", "midpoint", "median")
+        for node in ast.walk(unit.node)
+    )
+
+
+__all__ = ["ENTRY_POINT", "Failed", "Trial", "Trials"]

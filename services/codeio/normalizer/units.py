@@ -1,0 +1,261 @@
+"""What a file offers to be made a program of: functions and methods."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from codeio.normalizer.closure import Closure, close
+from codeio.normalizer.docs import Documentation, comments_above, read_docstring
+from codeio.normalizer.purity import check
+from codeio.normalizer.scopes import MUTATORS, Function, base_name, body_nodes
+from codeio.runtime.errors import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codeio.normalizer.evidence import Slot
+    from codeio.normalizer.source import SourceFile
+    from codeio.normalizer.usage import Inference, Signature
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A function, method or script that may become a program."""
+
+    name: str
+    """Qualified name in the file."""
+    node: Function
+    slots: Mapping[str, Slot]
+    """What is known of each parameter of the program."""
+    closure: Closure
+    call: str
+    """Expression that calls it, with `{parameter}` where an argument goes."""
+    reset: tuple[str, ...] = ()
+    """Lines that give module-level state its first value again."""
+    documentation: Documentation = field(default_factory=Documentation)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    literal_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def logic(self) -> int:
+        """How many decisions, loops and comprehensions there are, helpers included."""
+        return sum(
+            isinstance(node, ast.If | ast.For | ast.While | ast.comprehension | ast.IfExp)
+            for statement in self.closure.statements
+            for node in ast.walk(statement)
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A unit that cannot become a program, and why."""
+
+    name: str
+    reason: str
+    detail: str
+
+
+def find_units(file: SourceFile, inference: Inference) -> Iterator[Unit | Refusal]:
+    """Yield functions first, then methods, in the file's order."""
+    for node in file.functions():
+        if not _is_test(node.name):
+            yield from _attempt(node.name, lambda node=node: _function(file, inference, node))
+    for owner in file.classes():
+        if _is_test(owner.name) or any("Test" in ast.unparse(base) for base in owner.bases):
+            continue
+        for member in owner.body:
+            if isinstance(member, Function) and not _is_special(member.name):
+                yield from _attempt(
+                    f"{owner.name}.{member.name}",
+                    lambda owner=owner, member=member: _method(file, inference, owner, member),
+                )
+
+
+def _attempt(name: str, make: Any) -> Iterator[Unit | Refusal]:
+    try:
+        unit = make()
+    except Rejected as refusal:
+        yield Refusal(name, refusal.reason, refusal.detail)
+        return
+    if unit is not None:
+        yield unit
+
+
+def _function(file: SourceFile, inference: Inference, node: Function) -> Unit | None:
+    signature = inference.signatures.get(node.name)
+    if signature is None or signature.node.name != node.name:
+        return None
+    names = _wanted_parameters(signature, skip=0)
+    self_like = bool(signature.names) and signature.names[0] == "self"
+    if self_like:
+        names.remove("self")
+    if not names:
+        return None
+    arguments = _arguments(signature, names, skip=0)
+    call = f"{node.name}({'None, ' if self_like else ''}{arguments})"
+    closure = _closed(file, frozenset({node.name}), frozenset())
+    return Unit(
+        name=node.name,
+        node=node,
+        slots={name: signature.parameters[name] for name in names},
+        closure=closure,
+        call=call,
+        reset=state_resets(closure),
+        documentation=_documentation(file, node),
+    )
+
+
+def _method(
+    file: SourceFile, inference: Inference, owner: ast.ClassDef, node: Function
+) -> Unit | None:
+    signature = inference.signatures[f"{owner.name}.{node.name}"]
+    constructor = inference.signatures.get(f"{owner.name}.__init__")
+    static = not signature.takes_self or _is_classmethod(node)
+    skip = 1 if signature.takes_self else 0
+    names = _wanted_parameters(signature, skip=skip)
+    slots: dict[str, Slot] = {name: signature.parameters[name] for name in names}
+    if static:
+        made = owner.name
+    else:
+        built = [] if constructor is None else _wanted_parameters(constructor, skip=1)
+        renamed = {name: f"initial_{name}" if name in slots else name for name in built}
+        first = {renamed[n]: constructor.parameters[n] for n in built} if constructor else {}
+        slots = {**first, **slots}
+        made = f"{owner.name}({', '.join(f'{name}={{{renamed[name]}}}' for name in built)})"
+    if not slots:
+        return None
+    closure = _closed(file, frozenset({owner.name}), frozenset({node.name}))
+    return Unit(
+        name=f"{owner.name}.{node.name}",
+        node=node,
+        slots=slots,
+        closure=closure,
+        call=f"{made}.{node.name}({_arguments(signature, names, skip=skip)})",
+        reset=state_resets(closure),
+        documentation=_documentation(file, node),
+    )
+
+
+def _closed(file: SourceFile, names: frozenset[str], attributes: frozenset[str]) -> Closure:
+    closure = close(file, names, attributes)
+    check(closure.statements)
+    return closure
+
+
+def _wanted_parameters(signature: Signature, skip: int) -> list[str]:
+    """Return the parameters that the program gets: those without default, and simple defaults."""
+    node = signature.node
+    positional = signature.names[skip:]
+    defaults: dict[str, ast.expr] = dict(
+        zip(reversed(signature.names), reversed(node.args.defaults), strict=False)
+    )
+    keyword_defaults = zip(signature.keyword_names, node.args.kw_defaults, strict=True)
+    defaults |= {name: default for name, default in keyword_defaults if default is not None}
+    wanted = []
+    for name in (*positional, *signature.keyword_names):
+        default = defaults.get(name)
+        constant = isinstance(default, ast.Constant) and default.value is not None
+        if default is None or constant or isinstance(default, ast.List | ast.Tuple | ast.UnaryOp):
+            wanted.append(name)
+    if node.args.vararg and not wanted:
+        wanted.append(node.args.vararg.arg)
+    return wanted
+
+
+def _arguments(signature: Signature, names: list[str], skip: int) -> str:
+    positional = signature.names[skip:]
+    parts = []
+    broken = False
+    for name in positional:
+        if name in names:
+            parts.append(f"{name}={{{name}}}" if broken else f"{{{name}}}")
+        else:
+            broken = True
+    parts += [f"{name}={{{name}}}" for name in signature.keyword_names if name in names]
+    vararg = signature.node.args.vararg
+    if vararg and vararg.arg in names:
+        parts.append(f"*{{{vararg.arg}}}")
+    return ", ".join(parts)
+
+
+def state_resets(closure: Closure) -> tuple[str, ...]:
+    """Return lines that set module-level state that functions change to its first value."""
+    initial = {
+        statement.targets[0].id: ast.unparse(statement.value)
+        for statement in closure.statements
+        if isinstance(statement, ast.Assign)
+        and len(statement.targets) == 1
+        and isinstance(statement.targets[0], ast.Name)
+        and _is_plain(statement.value)
+    }
+    changed: set[str] = set()
+    for statement in closure.statements:
+        if not isinstance(statement, Function | ast.ClassDef):
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Global):
+                changed.update(node.names)
+            elif isinstance(node, Function):
+                changed |= _changed_outer(node) & initial.keys()
+    names = [name for name in initial if name in changed]
+    if not names:
+        return ()
+    return (f"global {', '.join(names)}", *(f"{name} = {initial[name]}" for name in names))
+
+
+def _changed_outer(node: Function) -> set[str]:
+    changed: set[str] = set()
+    local = {arg.arg for arg in node.args.args}
+    for child in body_nodes(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            local.add(child.id)
+    for child in body_nodes(node):
+        name: str | None = None
+        if isinstance(child, ast.Subscript) and isinstance(child.ctx, ast.Store):
+            name = base_name(child)
+        elif (
+            isinstance(child, ast.Call)
+            and isinstance(child.func, ast.Attribute)
+            and child.func.attr in MUTATORS
+        ):
+            name = base_name(child.func)
+        if name is not None and name not in local:
+            changed.add(name)
+    return changed
+
+
+_PLAIN = (
+    *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.expr_context),
+    *(ast.UnaryOp, ast.unaryop, ast.BinOp, ast.operator),
+)
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Tell whether an expression is a literal, or an empty container."""
+    return all(
+        isinstance(child, _PLAIN)
+        or (isinstance(child, ast.Call) and not child.args)
+        or (isinstance(child, ast.Name) and child.id in ("list", "dict", "set"))
+        for child in ast.walk(node)
+    )
+
+
+def _documentation(file: SourceFile, node: Function) -> Documentation:
+    documentation = read_docstring(ast.get_docstring(node))
+    if not documentation.summary:
+        documentation.summary = comments_above(file.text, node.lineno)
+    return documentation
+
+
+def _is_test(name: str) -> bool:
+    return name.lower().startswith(("test", "_test"))
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__")
+
+
+def _is_classmethod(node: Function) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "classmethod" for d in node.decorator_list)

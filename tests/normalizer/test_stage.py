@@ -1,0 +1,148 @@
+"""From a file to programs: what a data engineer finds in the output."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeio.runtime import values
+from codeio.v1.execution_pb2 import Call, ExecuteRequest
+from codeio.v1.records_pb2 import Program, Rejection
+
+if TYPE_CHECKING:
+    from codeio.runtime.stage import Sandbox
+    from tests.normalizer.conftest import Normalize, Run
+
+
+async def only(normalize: Normalize, text: str) -> Program:
+    [record] = await normalize(text)
+    assert isinstance(record, Program), record
+    return record
+
+
+TWO_SUM = '''
+# Input: nums = [2, 7, 11, 15], target = 9
+import requests
+
+class Solution:
+    def twoSum(self, nums: List[int], target: int) -> List[int]:
+        """Return the positions of two numbers that add up to the target."""
+        seen = {}
+        for i, n in enumerate(nums):
+            if target - n in seen:
+                return [seen[target - n], i]
+            seen[n] = i
+        return []
+
+    def unrelated(self):
+        return requests.get("http://example.org")
+'''
+
+
+async def test_a_method_becomes_a_self_contained_program(
+    normalize: Normalize, execute: Run
+) -> None:
+    program = await only(normalize, TWO_SUM)
+    assert "requests" not in program.code
+    assert program.origin.unit == "Solution.twoSum"
+    assert await execute(program, '{"nums": [3, 2, 4], "target": 6}') == ["[1, 2]"]
+    assert '{"nums": [2, 7, 11, 15], "target": 9}' in program.seed_inputs
+    assert "`nums`" in program.problem_statement
+    assert "add up to the target" in program.problem_statement
+    assert "`target` (int)" in program.io_description
+
+
+async def test_the_generator_stands_alone_and_repeats_itself(
+    normalize: Normalize, sandbox: Sandbox
+) -> None:
+    program = await only(normalize, TWO_SUM)
+    request = ExecuteRequest(
+        code=program.input_generator,
+        entry_point="generate_inputs",
+        calls=[Call(seed=seed) for seed in (1, 2, 3, 4, 5, 1)],
+    )
+    inputs = [result.output_json for result in (await sandbox.execute(request)).results]
+    assert inputs[0] == inputs[5]
+    assert len(set(inputs)) >= 4
+    assert all(values.loads(text).keys() == {"nums", "target"} for text in inputs)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        (
+            "def reverse(head):\n    prev = None\n    while head:\n"
+            "        head.next, prev, head = prev, head, head.next\n    return prev\n",
+            '{"head": [1, 2, 3]}',
+            "[3, 2, 1]",
+        ),
+        (
+            "def depth(root):\n    if root is None:\n        return 0\n"
+            "    return 1 + max(depth(root.left), depth(root.right))\n",
+            '{"root": [1, 2, null, 3]}',
+            "3",
+        ),
+        (
+            "def divisors(n):\n    return {d for d in range(1, n + 1) if n % d == 0}\n",
+            '{"n": 6}',
+            "[1, 2, 3, 6]",
+        ),
+        (
+            "def squares(n):\n    for i in range(n):\n        yield i * i\n",
+            '{"n": 4}',
+            "[0, 1, 4, 9]",
+        ),
+        (
+            "def bubble(arr):\n    for i in range(len(arr)):\n"
+            "        for j in range(len(arr) - 1):\n            if arr[j] > arr[j + 1]:\n"
+            "                arr[j], arr[j + 1] = arr[j + 1], arr[j]\n",
+            '{"arr": [3, 1, 2]}',
+            "[1, 2, 3]",
+        ),
+        (
+            "def fizz(n):\n    for i in range(1, n + 1):\n"
+            "        print('fizz' if i % 3 == 0 else i)\n",
+            '{"n": 3}',
+            '["1", "2", "fizz"]',
+        ),
+        (
+            "import numpy as np\ndef scaled(matrix):\n    m = np.array(matrix)\n"
+            "    return m * 2 if m.sum() > 3 else m\n",
+            '{"matrix": [[1, 2], [3, 4]]}',
+            "[[2, 4], [6, 8]]",
+        ),
+        (
+            "memo = {}\ndef count(n):\n    memo[n] = memo.get(n, 0) + 1\n"
+            "    if n > 3:\n        memo[n] += n\n    return memo[n]\n",
+            '{"n": 5}',
+            "6",
+        ),
+    ],
+    ids=["linked", "tree", "set", "generator", "in place", "printed", "array", "state"],
+)
+async def test_results_become_json(
+    normalize: Normalize, execute: Run, text: str, given: str, expected: str
+) -> None:
+    program = await only(normalize, text)
+    ast.parse(program.code)
+    assert await execute(program, given, given) == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def f(x):\n    return open(x).read()\n", "impure:file"),
+        ("import random\ndef f(n):\n    return random.randint(0, n)\n", "impure:randomness"),
+        ("import time\ndef f(n):\n    return time.time() + n\n", "impure:clock"),
+        ("import torch\ndef f(n):\n    return torch.ones(n)\n", "missing_package:torch"),
+        ("def f(n):\n    return n and 7 or 7\n", "constant_output"),
+        ("def f(n):\n    raise ValueError(n)\n", "no_candidate_runs"),
+    ],
+)
+async def test_what_is_refused_says_why(normalize: Normalize, text: str, reason: str) -> None:
+    [record] = await normalize(text)
+    assert isinstance(record, Rejection)
+    assert record.reason == reason
+    assert record.origin.path == "file.py"
