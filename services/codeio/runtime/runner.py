@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from codeio.runtime.policy import decisive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from codeio.runtime.feed import Feed
     from codeio.runtime.local import LocalLog
@@ -35,14 +36,8 @@ async def run_stages(log: LocalLog, workers: Sequence[Worker], *, feed: Feed | N
         LogError: the log failed.
     """
     run = _Run(log, workers, feed)
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, run.interrupt)
-    try:
+    with _handling_signals(run.interrupt):
         return await run.complete()
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
 
 
 class _Run:
@@ -93,3 +88,17 @@ class _Run:
     def _drain(self) -> None:
         for worker in self._workers:
             worker.drain()
+
+
+@contextmanager
+def _handling_signals(handle: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

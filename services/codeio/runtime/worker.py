@@ -23,7 +23,7 @@ import structlog
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
 from codeio.runtime.settings import WorkerSettings
-from codeio.runtime.topics import DEAD_LETTERS, FLOWS, REJECTIONS, TOPICS, Flow
+from codeio.runtime.topics import DEAD_LETTERS, FLOWS, REJECTIONS, Flow
 from codeio.v1.records_pb2 import DeadLetter, Rejection
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ class Worker:
         settings: WorkerSettings | None = None,
     ) -> None:
         self.flow = flow or FLOWS[stage.name]
+        self._sources = {topic.name: topic for topic in self.flow.consumes}
         self._stage = stage
         self._log = log
         self._concurrency = concurrency
@@ -173,7 +174,7 @@ class Worker:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        return tuple(topic.name for topic in self.flow.consumes)
+        return tuple(self._sources)
 
     @property
     def progress(self) -> Progress:
@@ -220,7 +221,9 @@ class Worker:
     def _keep_lanes(self, consumer: Consumer) -> None:
         """Begin lanes for new assignments; drop those that were revoked, work and all."""
         for assignment in self._lanes.keys() - consumer.assignments.keys():
-            for job in self._lanes.pop(assignment).jobs:
+            jobs = self._lanes.pop(assignment).jobs
+            self._due.difference_update(jobs)
+            for job in jobs:
                 job.cancel()
         for assignment, position in consumer.assignments.items():
             if assignment not in self._lanes:
@@ -228,17 +231,14 @@ class Worker:
 
     async def _settle(self, job: _Job, consumer: Consumer) -> None:
         """Try the record until it has a result, or the worker drains."""
-        try:
-            for attempt in count(1):
-                self._due.add(job)
-                retry = await self._try(job, attempt)
-                self._due.discard(job)
-                consumer.wake()
-                if retry is None or self._draining:
-                    break
-                await asyncio.sleep(retry.seconds)
-        finally:
+        for attempt in count(1):
+            self._due.add(job)
+            retry = await self._try(job, attempt)
             self._due.discard(job)
+            consumer.wake()
+            if retry is None or self._draining:
+                break
+            await asyncio.sleep(retry.seconds)
         self._settled.set()
 
     async def _try(self, job: _Job, attempt: int) -> Retry | None:
@@ -249,7 +249,7 @@ class Worker:
         async with self._slots:
             job.handled, started = True, perf_counter()
             try:
-                record = TOPICS[message.partition.topic].decode(message)
+                record = self._sources[message.partition.topic].decode(message)
                 records = [output async for output in self._stage.handle(record)]
                 job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
             except Exception as error:  # noqa: BLE001  (the policy judges every error)
@@ -268,9 +268,12 @@ class Worker:
         return None
 
     async def _commit_results(self, consumer: Consumer) -> None:
-        while not self._ended:
+        ended = False
+        while not ended:
             await self._settled.wait()
             self._settled.clear()
+            # Read before the commit: what is settled during it takes another round.
+            ended = self._ended
             await self._commit_prefixes(consumer)
 
     async def _commit_prefixes(self, consumer: Consumer) -> None:

@@ -1,0 +1,73 @@
+"""A run that was killed over and over ends as one that nobody touched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeio.runtime.feed import Feed
+from codeio.runtime.local import LocalLog
+from codeio.runtime.runner import run_stages
+from codeio.runtime.topics import DEAD_LETTERS, TOPICS
+from tests.runtime.crash import EVENTS
+from tests.runtime.stages import raw_files, workers
+
+if TYPE_CHECKING:
+    from codeio.runtime.worker import Tally
+
+FILES = 40
+ROOT = Path(__file__).parents[2]
+
+
+async def records(log: LocalLog) -> dict[str, list[bytes]]:
+    """Return the bytes of all records by topic, sorted, repeats and all.
+
+    A dead letter also tells where its record lay and which lines were run,
+    which no two runs need to agree on.
+    """
+    found: dict[str, list[bytes]] = {}
+    for name in TOPICS:
+        found[name] = []
+        async for message in log.read(name):
+            value = message.value
+            if name == DEAD_LETTERS.name:
+                letter = DEAD_LETTERS.decode(message)
+                letter.ClearField("offset")
+                letter.error = letter.error.splitlines()[0]
+                value = letter.SerializeToString(deterministic=True)
+            found[name].append(message.key + b" " + value)
+        found[name].sort()
+    return found
+
+
+async def run(path: Path) -> tuple[dict[str, list[bytes]], dict[str, Tally]]:
+    """Run to the end; return all records and what each stage has counted."""
+    async with LocalLog(path) as log:
+        carriers = workers(log)
+        feed = Feed(log, raw_files(FILES))
+        assert await run_stages(log, carriers, feed=feed)
+        tallies = {part.progress.stage: part.progress.tally for part in (feed, *carriers)}
+        for tally in tallies.values():
+            tally.seconds, tally.retries = 0.0, 0
+        return await records(log), tallies
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
+    killed = tmp_path / "killed.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.runtime.crash", killed, str(FILES), str(seed)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    kills = json.loads(done.stdout)
+    assert kills.keys() == set(EVENTS), "every kind of moment was hit"
+    assert asyncio.run(run(killed)) == asyncio.run(run(tmp_path / "whole.sqlite"))

@@ -1,0 +1,194 @@
+"""The runner: the end of a run, the loop of revisions, signals and fatal errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeio.runtime.errors import UsageError
+from codeio.runtime.feed import Feed
+from codeio.runtime.local import LocalLog
+from codeio.runtime.log import LogError
+from codeio.runtime.logfile import LogFile
+from codeio.runtime.runner import run_stages
+from codeio.runtime.topics import ATTEMPTS, RAW_FILES, REVISIONS, SAMPLES, TASKS
+from codeio.v1.records_pb2 import Program, RawFile, Sample, Verdict
+from tests.runtime import stages
+from tests.runtime.log_contract import contents
+from tests.runtime.stages import raw_files, workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from codeio.runtime.feed import Found
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[LocalLog]:
+    async with LocalLog(tmp_path / "log.sqlite") as log:
+        yield log
+
+
+async def samples(log: LocalLog) -> list[Sample]:
+    return [Sample.FromString(value) for value in await contents(log, SAMPLES.name)]
+
+
+async def size(log: LocalLog, topic: str) -> int:
+    return sum((await log.ends([topic])).values())
+
+
+async def test_a_run_ends_when_every_record_has_gone_its_way(log: LocalLog) -> None:
+    assert await run_stages(log, workers(log), feed=Feed(log, raw_files(60)))
+    tasks = await size(log, TASKS.name)
+    found = await samples(log)
+    assert tasks > 0
+    assert len({sample.sample_id for sample in found}) == len(found) == tasks
+    assert all(sample.verdict == Verdict.VERDICT_CORRECT for sample in found)
+    turns = [len(sample.turns) for sample in found]
+    assert set(turns) == {1, 2}, "some answers were right only at the second turn"
+    assert await size(log, REVISIONS.name) == turns.count(2)
+
+
+async def test_a_run_in_which_every_answer_is_wrong_ends(log: LocalLog) -> None:
+    hopeless = stages.CotGenerator(always_wrong=True)
+    chosen = (stages.Normalizer(), stages.Executor(), hopeless, stages.Verifier())
+    assert await run_stages(log, workers(log, *chosen), feed=Feed(log, raw_files(30)))
+    found = await samples(log)
+    assert len(found) == await size(log, TASKS.name) > 0
+    assert {len(sample.turns) for sample in found} == {3}
+    assert {sample.verdict for sample in found} == {Verdict.VERDICT_WRONG}
+    assert await size(log, ATTEMPTS.name) == 3 * len(found)
+
+
+async def test_a_finished_run_has_nothing_left_to_do(log: LocalLog) -> None:
+    assert await run_stages(log, workers(log), feed=Feed(log, raw_files(20)))
+    before = await samples(log)
+    again = workers(log)
+    assert await run_stages(log, again, feed=Feed(log, raw_files(20)))
+    assert await samples(log) == before
+    assert sum(worker.progress.tally.written for worker in again) > len(before)
+
+
+async def test_a_run_without_a_feed_ends_with_what_the_log_holds(log: LocalLog) -> None:
+    assert await run_stages(log, workers(log))
+    await log.append([RAW_FILES.encode(RawFile(file_id="file-1"))])
+    assert await run_stages(log, workers(log))
+    assert len(await samples(log)) == 3
+
+
+class Signalling:
+    """A normalizer that sends this process a signal with its third record, then hangs."""
+
+    name = "normalizer"
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self._signals = signals
+        self.cancelled = False
+
+    async def handle(self, file: RawFile) -> AsyncIterator[Program]:
+        if file.file_id == "file-3":
+            for number in self._signals:
+                os.kill(os.getpid(), number)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled = True
+        yield Program(program_id=file.file_id)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_drains_and_the_next_run_goes_on(
+    log: LocalLog, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    settings = stages.FAST.model_copy(update={"drain_seconds": 0.0})
+    stage = Signalling(number)
+    worker = stages.Worker(stage, log, concurrency=1, settings=settings)
+    assert not await run_stages(log, [worker], feed=Feed(log, raw_files(9)))
+    assert stage.cancelled
+    assert signal.getsignal(number) == before
+    (position,) = (await log.committed("normalizer", [RAW_FILES.name])).values()
+    assert position.offset == 2
+
+    assert await run_stages(log, workers(log), feed=Feed(log, raw_files(9)))
+    programs = await contents(log, "codeio.programs")
+    assert len({Program.FromString(value).program_id for value in programs}) == len(programs)
+
+
+async def test_a_second_signal_stops_at_once(log: LocalLog) -> None:
+    patient = stages.FAST.model_copy(update={"drain_seconds": 3600.0})
+    stage = Signalling(signal.SIGINT, signal.SIGINT)
+    worker = stages.Worker(stage, log, concurrency=1, settings=patient)
+    async with asyncio.timeout(60):
+        assert not await run_stages(log, [worker], feed=Feed(log, raw_files(9)))
+    assert stage.cancelled
+
+
+async def test_a_source_that_hangs_does_not_hold_up_an_interrupted_run(log: LocalLog) -> None:
+    never = threading.Event()
+
+    def source(skip: int) -> Iterator[Found]:
+        yield 1, RawFile(file_id="file-1")
+        os.kill(os.getpid(), signal.SIGINT)
+        never.wait(60)
+
+    async with asyncio.timeout(30):
+        assert not await run_stages(log, workers(log), feed=Feed(log, source))
+    never.set()
+
+
+async def test_wrong_use_in_a_handler_ends_the_run(log: LocalLog) -> None:
+    class NoSandbox:
+        name = "executor"
+
+        async def handle(self, program: Program) -> AsyncIterator[Any]:
+            raise UsageError("runsc is missing")
+            yield
+
+    chosen = (stages.Normalizer(), NoSandbox(), stages.CotGenerator(), stages.Verifier())
+    with pytest.raises(UsageError, match="runsc is missing"):
+        await run_stages(log, workers(log, *chosen), feed=Feed(log, raw_files(500)))
+
+
+async def test_wrong_use_in_the_source_ends_the_run(log: LocalLog) -> None:
+    def source(skip: int) -> Iterator[Found]:
+        yield 1, RawFile(file_id="file-1")
+        raise UsageError("the archive is damaged")
+
+    with pytest.raises(UsageError, match="the archive is damaged"):
+        await run_stages(log, workers(log), feed=Feed(log, source))
+
+
+async def test_a_log_that_fails_ends_the_run(
+    log: LocalLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = 0
+    write = LogFile.write
+
+    def failing(self: LogFile, changes: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > 5:
+            raise LogError("the disk is full")
+        write(self, changes)
+
+    monkeypatch.setattr(LogFile, "write", failing)
+    with pytest.raises(LogError, match="the disk is full"):
+        await run_stages(log, workers(log), feed=Feed(log, raw_files(500)))
+
+
+async def test_cancelling_the_run_cancels_all_of_it(log: LocalLog) -> None:
+    stage = Signalling()
+    worker = stages.Worker(stage, log, concurrency=1, settings=stages.FAST)
+    running = asyncio.create_task(run_stages(log, [worker], feed=Feed(log, raw_files(9))))
+    await stages.until(lambda: worker.progress.tally.read == 2 and worker.progress.running == 1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert stage.cancelled
