@@ -17,9 +17,9 @@ from codeio.dataset.duplicates import (
     bands_for,
     jaccard,
     token_grams,
-    tree_digest,
 )
 from codeio.dataset.splits import SPLITS, split_of
+from codeio.dataset.trees import tree_digest
 from codeio.runtime.settings import DatasetSettings
 from tests.dataset import factory
 
@@ -88,6 +88,16 @@ def test_names_that_reach_outside_are_not_exchanged() -> None:
     assert digest(one) != digest(two)
     one = "def main_solution(xs):\n    pop = 1\n    return xs.pop(pop)\n"
     assert digest(one) != digest(one.replace("pop", "index"))
+
+
+def test_a_builtin_is_not_exchanged_for_another_behind_a_parameter_of_its_name() -> None:
+    one = "def f(list):\n    return 1\ndef main_solution(x):\n    return list(x)\n"
+    assert digest(one) != digest(one.replace("list", "sorted"))
+
+
+def test_an_empty_field_is_no_none() -> None:
+    one = "def main_solution(x):\n    return {None: x}\n"
+    assert digest(one) != digest(one.replace("None: x", "**x"))
 
 
 def test_arguments_by_keyword_are_not_swapped() -> None:

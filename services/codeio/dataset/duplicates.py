@@ -15,16 +15,16 @@ entered in the index: the smallest id of a cluster represents it.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-import warnings
 import zlib
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from datasketch import MinHash
+
+from codeio.dataset.trees import tree_digest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -121,7 +121,7 @@ class DuplicateIndex:
             yield int.from_bytes(digest.digest(), "big", signed=True)
 
 
-@lru_cache
+@cache
 def bands_for(threshold: float) -> tuple[int, int]:
     """Return (bands, rows per band): the fewest false candidates with the wanted recall."""
     for rows in range(PERMUTATIONS, 1, -1):
@@ -157,101 +157,6 @@ def token_grams(code: str) -> Grams:
         mixed = (mixed ^ hashes[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
     return np.unique((mixed >> np.uint64(32)).astype(np.uint32))
-
-
-def tree_digest(code: str, *, entry_point: str) -> bytes:
-    """Return 16 bytes that are equal for programs with the same normalised syntax tree.
-
-    Code that does not parse stands for itself, character by character.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as an invalid escape in somebody's string
-            tree = ast.parse(code)
-        names = _Names(tree)
-        entry = names.number.get(entry_point, entry_point)
-        text = f"{entry}\n{ast.dump(names.visit(tree))}"
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        text = f"{entry_point}\n{code}"
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-class _Names(ast.NodeTransformer):
-    """Numbers the names that a module binds for itself, in the order of their first use.
-
-    One number stands for one name in the whole module, so two trees come out
-    equal only where a consistent renaming turns one into the other. A name
-    that also serves as an attribute or as a keyword may reach what is not the
-    module's own, and stays.
-    """
-
-    def __init__(self, tree: ast.Module) -> None:
-        bound: set[str] = set()
-        fixed: set[str] = set()
-        for node in ast.walk(tree):
-            _collect(node, bound, fixed)
-        self._own = bound - fixed
-        self.number: dict[str, str] = {}
-
-    def _name(self, name: str) -> str:
-        if name not in self._own:
-            return name
-        # No identifier contains a space, so a number is never taken for a name.
-        return self.number.setdefault(name, f"name {len(self.number)}")
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            _drop_docstring(node)
-        elif isinstance(node, ast.Constant):
-            node.kind = None  # the u of u"text"
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, str) and field in {"id", "name", "arg", "asname", "rest"}:
-                setattr(node, field, self._name(value))
-            elif isinstance(node, ast.Global | ast.Nonlocal):
-                node.names = [self._name(name) for name in node.names]
-        return self.generic_visit(node)
-
-
-def _collect(node: ast.AST, bound: set[str], fixed: set[str]) -> None:
-    """Note which names a node binds and which it fixes."""
-    match node:
-        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
-            bound.add(name)
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            bound.add(name)
-        case ast.ExceptHandler(name=str(name)) | ast.alias(asname=str(name)):
-            bound.add(name)
-        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-            bound.add(name)
-        case ast.MatchMapping(rest=str(name)):
-            bound.add(name)
-        case ast.alias(name=name):
-            fixed.add(name.partition(".")[0])
-        case ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
-            fixed.add(name)
-        case ast.ClassDef(name=name, body=body):
-            bound.add(name)
-            fixed.update(_members(body))
-
-
-def _members(body: list[ast.stmt]) -> Iterator[str]:
-    """Yield the names that a class body defines: they are attributes too."""
-    for statement in body:
-        match statement:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name
-            case ast.Assign() | ast.AnnAssign():
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name):
-                        yield node.id
-
-
-def _drop_docstring(
-    node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
-) -> None:
-    match node.body:
-        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-            node.body = rest or [ast.Pass()]
 
 
 def _itself(value: int) -> int:
