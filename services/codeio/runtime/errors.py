@@ -19,6 +19,10 @@ class UsageError(CodeioError):
     """Wrong use or input; the message is one sentence that says what is wrong and what to do."""
 
 
+class Interrupted(CodeioError):
+    """A signal ended the work."""
+
+
 class TransientError(CodeioError):
     """What failed may succeed when it is tried again."""
 

@@ -9,6 +9,7 @@ import os
 import sys
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -52,9 +53,6 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
     Raises:
         UsageError: it is missing or unreadable.
     """
-    if str(path) == "-":
-        yield sys.stdin
-        return
     with open_bytes(path) as stream:
         yield io.TextIOWrapper(stream, encoding="utf-8", errors="strict", newline="\n")
 
@@ -66,6 +64,9 @@ def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
     Raises:
         UsageError: it is missing, unreadable or damaged, then or while it is read.
     """
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
     path = Path(path)
     try:
         with _decompressed(path) as stream:
@@ -76,22 +77,42 @@ def open_bytes(path: str | Path) -> Iterator[IO[bytes]]:
         raise UsageError(f"cannot read {path}: it is damaged ({error})") from error
 
 
+@dataclass(frozen=True)
+class BadLine:
+    """A line that holds no record, and what is wrong with it."""
+
+    number: int
+    complaint: str
+
+
+def read_lines(path: str | Path, kind: type[M]) -> Iterator[M | BadLine]:
+    """Yield a record, or what is wrong, for each line of a file that is not empty.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    with open_bytes(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield from_json(line.decode(), kind)
+            except ValueError as error:
+                yield BadLine(number, str(error))
+
+
 def read_records(path: str | Path, kind: type[M]) -> Iterator[M]:
     """Yield the records of a file in order.
 
     Raises:
         UsageError: the file cannot be read, or a line is not such a record.
     """
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield from_json(line, kind)
-            except ValueError as error:
-                raise UsageError(
-                    f"{path}, line {number} is not a {kind.__name__} record: {error}"
-                ) from error
+    for line in read_lines(path, kind):
+        if isinstance(line, BadLine):
+            raise UsageError(
+                f"{path}, line {line.number} is not a {kind.__name__} record: {line.complaint}"
+            )
+        yield line
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The stages put together: all of them over one log, or one of them over a file."""

@@ -1,0 +1,217 @@
+"""`codeio run`: the whole recipe in one process, from sources to a verified data set.
+
+The folder's log is the only state: what is committed there is never done
+again, and every other file in the folder is made from it at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codeio import __version__
+from codeio.collect import Collector
+from codeio.dataset import Provenance, export
+from codeio.executor.sandbox.provision import default_home
+from codeio.pipeline.display import progress_display
+from codeio.pipeline.stages import Workshop, build_stage, check_stages, open_workshop
+from codeio.report import Report, summarise, write_report
+from codeio.runtime.errors import UsageError
+from codeio.runtime.feed import STAGE as COLLECT
+from codeio.runtime.feed import Feed
+from codeio.runtime.jsonl import read_records, write_records
+from codeio.runtime.local import LocalLog
+from codeio.runtime.records import record_id
+from codeio.runtime.runner import run_stages
+from codeio.runtime.topics import (
+    ATTEMPTS,
+    DEAD_LETTERS,
+    EXECUTIONS,
+    FLOWS,
+    PROGRAMS,
+    RAW_FILES,
+    REJECTIONS,
+    SAMPLES,
+    Topic,
+)
+from codeio.runtime.worker import Worker
+from codeio.v1.records_pb2 import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from codeio.runtime.settings import Settings
+
+LOG = "log.sqlite"
+_PROJECTIONS = {
+    "programs": PROGRAMS,
+    "executions": EXECUTIONS,
+    "samples": SAMPLES,
+    "rejections": REJECTIONS,
+}
+_FINGERPRINT = "settings"
+# Another machine may go on with a run: these change how fast it is, not what comes out.
+_NOT_IN_FINGERPRINT = {"sandbox": {"workers", "home"}, "teacher": {"api_key"}}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is asked to do."""
+
+    sources: tuple[str, ...]
+    out: Path
+    settings: Settings
+    limit: int | None = None
+
+
+async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report | None:
+    """Run the recipe, or go on with it; return None when a signal interrupted it.
+
+    Raises:
+        UsageError: before anything is written, when it cannot be done as asked.
+    """
+    settings = recipe.settings
+    check_stages(settings)
+    _check_folder(recipe.out)
+    home = settings.sandbox.home or default_home()
+    collector = Collector(settings.collect, limit=recipe.limit, cache=home / "sources")
+    collector.check(recipe.sources)
+    async with open_workshop(settings, say=say) as workshop:
+        _make_folder(recipe.out)
+        async with LocalLog(recipe.out / LOG) as log:
+            await _claim(log, recipe)
+            feed = Feed(log, lambda start: collector.collect(recipe.sources, skip=start))
+            workers = _workers(log, settings, workshop)
+            async with progress_display(
+                lambda: [feed.progress, *(worker.progress for worker in workers)]
+            ):
+                finished = await run_stages(log, workers, feed=feed)
+            if not finished:
+                return None
+            say("writing the records, the data set and the report")
+            return await _finish(recipe, log, workshop, feed, workers)
+
+
+def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Worker]:
+    # One more than there are sandboxes, so that none waits for us to think.
+    concurrency = workshop.workers + 1
+    return [
+        Worker(
+            build_stage(name, settings, workshop, revise=True),
+            log,
+            concurrency=concurrency,
+            settings=settings.worker,
+        )
+        for name in FLOWS
+    ]
+
+
+async def _finish(
+    recipe: Recipe, log: LocalLog, workshop: Workshop, feed: Feed, workers: Sequence[Worker]
+) -> Report:
+    """Write everything that is made from the log."""
+    out, settings = recipe.out, recipe.settings
+    for name, topic in _PROJECTIONS.items():
+        await _project(log, topic, out / f"{name}.jsonl.zst")
+    told = settings.model_dump(mode="json", exclude={"teacher": {"api_key"}})
+    command = shlex.join(["codeio", "run", *recipe.sources, *_flags(recipe)])
+    dataset = export(
+        read_records(out / "samples.jsonl.zst", Sample),
+        out / "dataset",
+        settings=settings.dataset,
+        seed=settings.seed,
+        provenance=Provenance(
+            command=command,
+            settings=told,
+            python_version=workshop.guest.python_version,
+            lock_hash=workshop.guest.lock_hash,
+            codeio_version=__version__,
+        ),
+    )
+    seconds = {COLLECT: feed.progress.tally.seconds}
+    seconds |= {worker.name: worker.progress.tally.seconds for worker in workers}
+    report = summarise(
+        out,
+        raw_files=log.end(RAW_FILES.name) + feed.progress.tally.rejected,
+        seconds=seconds,
+        settings=told | {"sources": list(recipe.sources), "limit": recipe.limit},
+        attempts=log.end(ATTEMPTS.name),
+        dataset=dataset.to_json(),
+        dead_letters=log.end(DEAD_LETTERS.name),
+    )
+    write_report(report, out)
+    return report
+
+
+async def _project(log: LocalLog, topic: Topic, path: Path) -> None:
+    """Write the records of a topic to a file, each id once, in the order of the ids.
+
+    The order in which parallel stages wrote them is chance; this is not.
+    """
+    places: dict[str, int] = {}
+    async for message in log.read(topic.name):
+        places.setdefault(record_id(topic.decode(message)), message.offset)
+    with write_records(path) as write:
+        for _, offset in sorted(places.items()):
+            [message] = await log.fetch(topic.name, offset, offset + 1)
+            write(topic.decode(message))
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a place that is something else than a run's folder."""
+    if not out.exists() or (out / LOG).exists():
+        return
+    if not out.is_dir():
+        raise UsageError(f"{out} is not a folder; name another one by --out")
+    if any(out.iterdir()):
+        raise UsageError(
+            f"{out} holds other things than a run of codeio; name an empty or a new folder by --out"
+        )
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder {out}: {error.strerror}; name another one by --out"
+        ) from error
+
+
+async def _claim(log: LocalLog, recipe: Recipe) -> None:
+    """Note in a new log whose it is; refuse that of a run with other settings."""
+    mine = {
+        **recipe.settings.model_dump(mode="json", exclude=_NOT_IN_FINGERPRINT),
+        "sources": list(recipe.sources),
+        "limit": recipe.limit,
+        "version": __version__,
+    }
+    noted = log.get_metadata(_FINGERPRINT)
+    if noted is None:
+        await log.set_metadata(_FINGERPRINT, json.dumps(mine))
+        return
+    differing = _differences(json.loads(noted), mine)
+    if differing:
+        raise UsageError(
+            f"{recipe.out} belongs to a run with other settings ({'; '.join(differing)}); "
+            "name another folder by --out, or remove this one"
+        )
+
+
+def _differences(theirs: dict[str, Any], mine: dict[str, Any], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for key in sorted(theirs.keys() | mine.keys()):
+        left, right = theirs.get(key), mine.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            found += _differences(left, right, f"{prefix}{key}.")
+        elif left != right:
+            found.append(f"{prefix}{key} was {json.dumps(left)}, is {json.dumps(right)}")
+    return found
+
+
+def _flags(recipe: Recipe) -> list[str]:
+    flags = ["--out", str(recipe.out), "--seed", str(recipe.settings.seed)]
+    return flags if recipe.limit is None else [*flags, "--limit", str(recipe.limit)]

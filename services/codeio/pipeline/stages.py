@@ -1,0 +1,86 @@
+"""Builds the stages from the settings; the one place that knows all their parts."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codeio.cot_generator import CotGenerator, TraceTeacher
+from codeio.executor.sandbox import make_pool
+from codeio.executor.stage import Executor, Guest
+from codeio.normalizer import Normalizer
+from codeio.runtime.errors import UsageError
+from codeio.verifier import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from codeio.runtime.settings import Settings
+    from codeio.runtime.stage import Sandbox, Stage
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A running sandbox pool and what is to be known of it."""
+
+    sandbox: Sandbox
+    guest: Guest
+    workers: int
+
+
+@asynccontextmanager
+async def open_workshop(
+    settings: Settings, *, say: Callable[[str], None]
+) -> AsyncIterator[Workshop]:
+    """Start the sandboxes.
+
+    Raises:
+        UsageError: they cannot be had on this machine.
+    """
+    pool, environment = make_pool(settings, say=say)
+    async with pool:
+        guest = Guest(python_version=environment.python_version, lock_hash=environment.lock_hash)
+        yield Workshop(sandbox=pool, guest=guest, workers=pool.workers)
+
+
+def check_stages(settings: Settings) -> None:
+    """Refuse settings that no stage serves.
+
+    Raises:
+        UsageError: a teacher is asked for that is not there.
+    """
+    if settings.teacher.kind != "trace":
+        raise UsageError(
+            f"there is no teacher {settings.teacher.kind!r} in this version; use --teacher trace"
+        )
+    if settings.normalizer.mode != "static":
+        raise UsageError(
+            f"the normalizer {settings.normalizer.mode!r} needs a language model, which this "
+            "version cannot ask; use --normalizer static"
+        )
+
+
+def build_stage(name: str, settings: Settings, workshop: Workshop, *, revise: bool) -> Stage:
+    """Return a stage by its name; `revise`: there is a teacher who takes revisions."""
+    sandbox, limits = workshop.sandbox, settings.limits
+    match name:
+        case "normalizer":
+            return Normalizer(
+                sandbox, settings=settings.normalizer, limits=limits, seed=settings.seed
+            )
+        case "executor":
+            return Executor(
+                sandbox,
+                guest=workshop.guest,
+                settings=settings.executor,
+                limits=limits,
+                seed=settings.seed,
+            )
+        case "cot-generator":
+            teacher = TraceTeacher(sandbox, settings=settings.teacher)
+            return CotGenerator(teacher, settings=settings.teacher)
+        case "verifier":
+            return Verifier(sandbox, settings=settings.verifier, limits=limits, revise=revise)
+        case _:
+            raise ValueError(f"no stage is called {name}")
