@@ -44,6 +44,11 @@ check: .venv/.dev ## Check format, lint, types, layers and the contract
 	$(BIN)/buf lint
 	$(if $(wildcard $(LANDED)),$(BIN)/buf breaking --against $(LANDED))
 
+.PHONY: bench
+bench: .venv/.dev ## Run all benchmarks, each beside its baseline; long
+	@$(BIN)/codeio setup
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
 .PHONY: format
 format: .venv/.dev ## Format the code and mend what lint can mend
 	$(BIN)/ruff check --fix
@@ -71,8 +76,8 @@ lock: .venv/.dev ## Pin what pyproject.toml and the guest ask for [LOCK_FLAGS=--
 	$(LOCK) $(LOCK_FLAGS) $(GUEST).in --generate-hashes --output-file $(GUEST).lock
 
 .PHONY: clean
-clean: ## Remove what was installed and made here
-	rm -rf .venv out dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+clean: ## Remove what was installed and cached here; runs stay
+	rm -rf .venv dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # An environment without pip is a half-made one.
 .venv/.made:

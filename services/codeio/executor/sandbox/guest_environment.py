@@ -99,12 +99,3 @@ def _run(command: list[str | Path]) -> None:
     complaint = complaint_of(command)
     if complaint is not None:
         raise UsageError(f"cannot install the guest's packages: {complaint}")
-
-
-if __name__ == "__main__":
-    from codeio.executor.sandbox.provision import default_home
-
-    build_guest_environment(
-        default_home(),
-        say=lambda line: print(line, file=sys.stderr),  # noqa: T201
-    )

@@ -8,7 +8,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import urllib.request
 from dataclasses import dataclass
@@ -230,9 +229,3 @@ def _install_package(home: Path, say: Callable[[str], None]) -> tuple[Path, str]
     if not path:
         raise _Unavailable("the package brought no runsc on PATH")
     return Path(path), "the distribution's package"
-
-
-if __name__ == "__main__":
-    from codeio.executor.sandbox.provision import default_home
-
-    install_runsc(default_home(), say=lambda line: print(line, file=sys.stderr))  # noqa: T201
