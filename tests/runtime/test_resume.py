@@ -58,16 +58,21 @@ async def run(path: Path) -> tuple[dict[str, list[bytes]], dict[str, Tally]]:
         return await records(log), tallies
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
-    killed = tmp_path / "killed.sqlite"
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.runtime.crash", killed, str(FILES), str(seed)],
+async def crash(path: Path, seed: int) -> dict[str, int]:
+    """Run to the end through kills; return their number by kind of moment."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.runtime.crash", path, str(FILES), str(seed)),
         cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
+        stdout=subprocess.PIPE,
     )
-    kills = json.loads(done.stdout)
+    out, _ = await child.communicate()
+    assert child.returncode == 0
+    kills: dict[str, int] = json.loads(out)
+    return kills
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_kills_at_any_moment_lose_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
+    kills = await crash(tmp_path / "killed.sqlite", seed)
     assert kills.keys() == set(EVENTS), "every kind of moment was hit"
-    assert asyncio.run(run(killed)) == asyncio.run(run(tmp_path / "whole.sqlite"))
+    assert await run(tmp_path / "killed.sqlite") == await run(tmp_path / "whole.sqlite")

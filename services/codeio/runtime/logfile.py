@@ -60,6 +60,8 @@ class LogFile:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Before the lock: a folder with a lock is then always one with a log.
+            path.open("ab").close()
             with ExitStack() as opened:
                 opened.enter_context(_lock(path))
                 self._writer = opened.enter_context(closing(_connect(path)))
