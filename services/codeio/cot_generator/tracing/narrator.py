@@ -182,7 +182,11 @@ class _Narrator:
                     sentences.append(Said(capital(said.text) + ".", said.claims))
             else:
                 run.append(clause.said)
-                if clause.kind in ("return", "leave") or len(run) >= 3 or (clause.kind == "act" and prefix is None):
+                if (
+                    clause.kind in ("return", "leave")
+                    or len(run) >= 3
+                    or (clause.kind == "act" and prefix is None)
+                ):
                     close()
         close()
         return join(sentences, " ")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codeio.cot_generator import prompts
 from codeio.cot_generator.tracing.backward import predict_input
 from codeio.cot_generator.tracing.forward import predict_output
+from codeio.cot_generator.tracing.trials import Trials
 from codeio.cot_generator.tracing.wording import tokens
 from codeio.runtime.errors import Rejected
 from codeio.v1.records_pb2 import Direction, Turn, Usage
@@ -36,6 +37,7 @@ class TraceTeacher:
     def __init__(self, sandbox: Sandbox, *, settings: TeacherSettings) -> None:
         self._sandbox = sandbox
         self._settings = settings
+        self._trials = Trials(sandbox)
         parameters = f"{_VERSION} {settings.token_budget} {settings.trace_steps}"
         self.name = f"trace-{hashlib.sha256(parameters.encode()).hexdigest()[:8]}"
 
@@ -49,7 +51,9 @@ class TraceTeacher:
                 self._sandbox, task, settings=self._settings, seed=seed
             )
         elif task.direction == Direction.DIRECTION_INPUT_PREDICTION:
-            rationale = await predict_input(self._sandbox, task, settings=self._settings, seed=seed)
+            rationale = await predict_input(
+                self._sandbox, task, trials=self._trials, settings=self._settings, seed=seed
+            )
         else:
             raise Rejected("no_direction", "the task does not say what is to be predicted")
         parts = [rationale.text, prompts.final_answer(task.direction, rationale.answer)]

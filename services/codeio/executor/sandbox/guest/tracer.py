@@ -40,6 +40,7 @@ import builtins
 import collections
 import enum
 import json
+import random
 import sys
 import types
 
@@ -251,6 +252,7 @@ class Recorder:
         if self.table is None:
             raise LookupError(f"{self.filename} was not compiled by compile_program")
         self.globals = self.module_values(function)
+        seed_generators()
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + EXTRA_RECURSION)
         _recorder = self
@@ -383,6 +385,13 @@ class Recorder:
         else:
             counts = step.setdefault("n", {})
             counts[str(expression)] = counts.get(str(expression), MAX_EVALUATIONS) + 1
+
+
+def seed_generators():
+    """Make random choices the same in every trace; the result must not depend on them anyway."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
 
 
 class Activation:
