@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Nothing but this between two answers makes them a list.
 _LISTING = re.compile(
-    r"""(?: [\s\d,;:./|*_#()`"'$\\{}•–—&-]
+    r"""(?: </?answer> | [\s\d,;:./|*_#()`"'$\\{}•–—&-]
     | \b(?:a|also|alternative|alternatively|an|and|another|are|be|boxed|could|either|else|is|it
       |json|likewise|may|maybe|might|or|other|perhaps|possible|possibly|python|text|the|then|these
       |this|would)\b
