@@ -1,4 +1,4 @@
-"""Runs the stand-in stages in children that kill themselves, until one gets through.
+"""Runs the stages in children that kill themselves, until one gets through.
 
 `python -m tests.runtime.crash LOG FILES SEED`: each child is forked, opens the
 log, goes on where the last one was and sends itself SIGKILL at a random event:
@@ -81,7 +81,7 @@ def arm(fuse: Fuse) -> None:
 
 async def live(path: Path, files: int, fuse: Fuse) -> None:
     async with LocalLog(path) as log:
-        chosen = (stages.Normalizer(), stages.Executor(), stages.CotGenerator(), stages.Verifier())
+        chosen = (stages.Normalizer(), stages.Executor(), *stages.loop())
         fused = [Fused(stage, fuse) for stage in chosen]
         feed = Feed(log, stages.raw_files(files))
         assert await run_stages(log, stages.workers(log, *fused), feed=feed)

@@ -1,31 +1,40 @@
-"""Stand-ins for the stages: tiny, deterministic by content, and as unruly as real ones."""
+"""Stages for tests: a stand-in for what makes tasks, and the real loop of revisions."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from codeio.cot_generator import CotGenerator
+from codeio.runtime import values
 from codeio.runtime.errors import Rejected, TransientError
-from codeio.runtime.settings import WorkerSettings
+from codeio.runtime.records import origin_of, task_id
+from codeio.runtime.settings import (
+    LimitsSettings,
+    TeacherSettings,
+    VerifierSettings,
+    WorkerSettings,
+)
 from codeio.runtime.worker import Worker
+from codeio.v1.execution_pb2 import ExecuteRequest, ExecuteResponse, Outcome
 from codeio.v1.records_pb2 import (
-    Attempt,
+    Direction,
     ExecutedProgram,
     IoPair,
+    Origin,
     PredictionTask,
     Program,
     RawFile,
     Rejection,
-    Sample,
-    Verdict,
 )
-from tests.faults import Fault, fault_of, share_of
+from codeio.verifier import Verifier
+from tests.faults import Fault, FaultyTeacher, dawdle, share_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from codeio.runtime.log import Log
-    from codeio.runtime.stage import Stage
+    from codeio.runtime.stage import Sandbox, Stage
 
 FAST = WorkerSettings(first_wait_seconds=0.001, longest_wait_seconds=0.002, attempts=3)
 
@@ -44,16 +53,21 @@ def raw_files(count: int) -> Callable[[int], Iterator[tuple[int, RawFile | Rejec
     return source
 
 
-async def dawdle(record_id: str) -> None:
-    """Let others go first, so that results are finished out of order."""
-    for _ in range(int(share_of("dawdle", record_id) * 6)):
-        await asyncio.sleep(0)
-
-
 async def until(condition: Callable[[], bool]) -> None:
     """Give way to the other tasks until the condition holds."""
     while not condition():  # noqa: ASYNC110  (there is no event for it but in the code under test)
         await asyncio.sleep(0)
+
+
+def program(name: str, k: int, origin: Origin | None = None) -> Program:
+    """Return a program that gives n * n + k."""
+    return Program(
+        program_id=name,
+        code=f"def main_solution(n):\n    return n * n + {k}\n",
+        entry_point="main_solution",
+        scores={"k": k},
+        origin=origin,
+    )
 
 
 class Normalizer:
@@ -76,73 +90,69 @@ class Normalizer:
         if luck < 0.5 and file.file_id not in self._stumbled:
             self._stumbled.add(file.file_id)
             raise TransientError("the sandbox died")
-        yield Program(program_id=file.file_id, code=file.content)
+        k = len(file.file_id) * 10 + int(luck * 10)
+        yield program(f"p-{file.file_id}", k, origin_of(file))
 
 
 class Executor:
-    """Makes an executed program and three tasks of a program."""
+    """Makes an executed program and two tasks in each direction of a program."""
 
     name = "executor"
 
     async def handle(self, program: Program) -> AsyncIterator[ExecutedProgram | PredictionTask]:
         await dawdle(program.program_id)
-        pairs = [IoPair(input_json=f"{i}", output_json=f"{i * i}") for i in range(3)]
+        pairs = [
+            IoPair(input_json=f'{{"n": {n}}}', output_json=f"{n * n + int(program.scores['k'])}")
+            for n in (3, 8)
+        ]
         yield ExecutedProgram(program=program, pairs=pairs)
-        for i, pair in enumerate(pairs):
-            yield PredictionTask(task_id=f"{program.program_id}.{i}", program=program, pair=pair)
+        for pair in pairs:
+            for direction in (
+                Direction.DIRECTION_OUTPUT_PREDICTION,
+                Direction.DIRECTION_INPUT_PREDICTION,
+            ):
+                name = task_id(program_id=program.program_id, pair=pair, direction=direction)
+                yield PredictionTask(task_id=name, program=program, pair=pair, direction=direction)
 
 
-class CotGenerator:
-    """Answers a task, or tries a revision again."""
+class TrustingSandbox:
+    """Runs the programs of these tests, which are harmless, in this process."""
 
-    name = "cot-generator"
-
-    def __init__(self, *, first_turns: float = 0.4, always_wrong: bool = False) -> None:
-        self._first_turns = first_turns
-        self._always_wrong = always_wrong
-
-    async def handle(self, record: PredictionTask | Attempt) -> AsyncIterator[Attempt]:
-        attempt = Attempt()
-        if isinstance(record, Attempt):
-            attempt.CopyFrom(record)
-            attempt.turns_left -= 1
-        else:
-            attempt = Attempt(sample_id=f"s-{record.task_id}", task=record, turns_left=2)
-        await dawdle(attempt.sample_id)
-        fault = fault_of(attempt.sample_id, len(attempt.turns), first_turns=self._first_turns)
-        if self._always_wrong:
-            fault = Fault.WRONG
-        attempt.turns.add(response=fault.value if fault else "right")
-        yield attempt
+    async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
+        await dawdle(request.code)
+        namespace: dict[str, Any] = {}
+        exec(request.code, namespace)
+        response = ExecuteResponse()
+        for call in request.calls:
+            try:
+                output = namespace[request.entry_point](**values.loads(call.input_json))
+            except Exception as error:  # noqa: BLE001
+                response.results.add(
+                    outcome=Outcome.OUTCOME_RAISED,
+                    error_type=type(error).__name__,
+                    error_message=str(error),
+                )
+            else:
+                response.results.add(outcome=Outcome.OUTCOME_OK, output_json=values.dumps(output))
+        return response
 
 
-class Verifier:
-    """Judges the last turn and sends what is wrong back, where turns are left."""
-
-    name = "verifier"
-
-    async def handle(self, attempt: Attempt) -> AsyncIterator[Attempt | Sample]:
-        await dawdle(f"{attempt.sample_id}/{len(attempt.turns)}")
-        judged = Attempt()
-        judged.CopyFrom(attempt)
-        verdicts = {
-            "right": Verdict.VERDICT_CORRECT,
-            "wrong": Verdict.VERDICT_WRONG,
-            "unparsable": Verdict.VERDICT_UNPARSABLE,
-            "crashing": Verdict.VERDICT_FAILED,
-        }
-        verdict = verdicts[attempt.turns[-1].response]
-        judged.turns[-1].verdict = verdict
-        if verdict != Verdict.VERDICT_CORRECT and attempt.turns_left:
-            judged.turns[-1].feedback = "look again"
-            yield judged
-            return
-        yield Sample(
-            sample_id=attempt.sample_id, task=attempt.task, turns=judged.turns, verdict=verdict
-        )
+def loop(
+    sandbox: Sandbox | None = None, *, always: Fault | None = None, turns: int = 1
+) -> tuple[Stage, Stage]:
+    """Return the real generator, with the teacher that fails, and the real verifier."""
+    return (
+        CotGenerator(FaultyTeacher(always=always), settings=TeacherSettings(turns=turns)),
+        Verifier(
+            sandbox or TrustingSandbox(),
+            settings=VerifierSettings(),
+            limits=LimitsSettings(),
+            revise=True,
+        ),
+    )
 
 
 def workers(log: Log, *stages: Stage) -> list[Worker]:
-    """Return workers for these stages, or for one of each stand-in."""
-    chosen = stages or (Normalizer(), Executor(), CotGenerator(), Verifier())
+    """Return workers for these stages, or for a whole recipe."""
+    chosen = stages or (Normalizer(), Executor(), *loop())
     return [Worker(stage, log, concurrency=4, settings=FAST) for stage in chosen]
