@@ -42,7 +42,8 @@ EVENTS = {
     "builtins.input": "stdin",
     "webbrowser.open": "network",
 }
-OWN_PLACES = (sys.prefix, sys.base_prefix, "/usr/", "/proc/", "/etc/", "/dev/")
+# The last is the program itself, whose lines an error message quotes.
+OWN_PLACES = (sys.prefix, sys.base_prefix, "/usr/", "/proc/", "/etc/", "/dev/", "<program>")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
