@@ -11,7 +11,6 @@ from email.parser import BytesHeaderParser
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-import spdx_matcher
 from license_expression import (
     ExpressionError,
     ExpressionParseError,
@@ -20,12 +19,18 @@ from license_expression import (
     get_spdx_licensing,
 )
 
+from codeio.collect.licence_texts import recognise
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from license_expression import Licensing
 
-MAX_TEXT_BYTES = 64 << 10
+MAX_TEXT_BYTES = 256 << 10
+
+# Where a notice can stand: in the comments and the docstring that open a file.
+_HEAD_CHARS = 6000
+_FIRST_STATEMENT = re.compile(r"^(import|from|def|class|@\w)\b", re.MULTILINE)
 
 # The licence stack of Python is one text with several identifiers; the rest
 # are names that people and the classifiers of package indexes use.
@@ -97,30 +102,7 @@ _ALIASES = {
     "proprietary": "LicenseRef-Proprietary",
 }
 _SPDX_HEADER = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n*\"']+)")
-_HEADER_HINT = re.compile(r"licen[sc]e|permission|redistribution", re.IGNORECASE)
-# Notices that stand at the head of files, the more specific first.
-_HEADER_NOTICES = tuple(
-    (re.compile(pattern), identifier)
-    for pattern, identifier in (
-        (r"gnu affero general public licen[sc]e", "AGPL-3.0-or-later"),
-        (r"gnu (lesser|library) general public licen[sc]e", "LGPL-2.0-or-later"),
-        (r"gnu general public licen[sc]e|\b[al]?gpl ?v?[123]\b", "GPL-1.0-or-later"),
-        (r"mozilla public licen[sc]e,? v", "MPL-2.0"),
-        (r"eclipse public licen[sc]e", "EPL-2.0"),
-        (r"creative commons.{0,40}non-?commercial|\bcc[- ]by-nc", "CC-BY-NC-4.0"),
-        (r"licensed under the apache licen[sc]e,? version 2", "Apache-2.0"),
-        (r"permission is hereby granted, free of charge", "MIT"),
-        (
-            r"redistribution and use in source and binary forms.*endorse or promote",
-            "BSD-3-Clause",
-        ),
-        (r"redistribution and use in source and binary forms", "BSD-2-Clause"),
-        (r"(under|is) the (terms of the )?mit licen[sc]e", "MIT"),
-        (r"under the (terms of the )?(3-clause|new|modified) bsd licen[sc]e", "BSD-3-Clause"),
-        (r"licensed to psf under a contributor agreement", "PSF-2.0"),
-        (r"released into the public domain.*unlicense\.org", "Unlicense"),
-    )
-)
+_HINT = re.compile(r"licen[sc]e|permission|redistribution|\b[al]?gpl|public domain", re.IGNORECASE)
 _NO_LICENCE = frozenset(
     {"", "none", "unknown", "other", "noassertion", "no_license", "no license", "n/a", "null"}
 )
@@ -143,29 +125,21 @@ def from_names(names: Iterable[str]) -> str:
     return all_of(from_name(name) for name in names)
 
 
-@lru_cache(maxsize=4096)
 def from_text(text: str) -> str:
-    """Return the licence whose full text this is; empty when there is none or more was added."""
+    """Return the licence whose text or notice this is; empty when none is recognised."""
     tagged = _SPDX_HEADER.search(text)
     if tagged is not None:
         return from_name(tagged[1].strip())
-    if "commons clause" in text.lower():
-        return "LicenseRef-Commons-Clause"
-    found, _ = spdx_matcher.analyse_license_text(text)
-    return all_of(_ALIASES.get(name.lower(), name) for name in sorted(found["licenses"]))
+    return all_of(recognise(text))
 
 
 def from_header(code: str) -> str:
     """Return the licence that the first lines of a file state; empty when they state none."""
-    head = code[:6000]
-    tagged = _SPDX_HEADER.search(head)
-    if tagged is not None:
-        return from_name(tagged[1].strip())
-    if _HEADER_HINT.search(head) is None:
+    head = code[:_HEAD_CHARS]
+    if _HINT.search(head) is None:
         return ""
-    words = " ".join(line.strip("#\"'*;| \t") for line in _leading(head)).lower()
-    words = re.sub(r"\s+", " ", words)
-    return next((name for notice, name in _HEADER_NOTICES if notice.search(words)), "")
+    statement = _FIRST_STATEMENT.search(head)
+    return from_text(head[: statement.start()] if statement else head)
 
 
 def from_metadata(data: bytes) -> str:
@@ -233,15 +207,6 @@ def _expression(text: str) -> str:
     if parsed is None or any(not key.startswith("LicenseRef-") for key in unknown):
         return ""
     return str(parsed)
-
-
-def _leading(head: str) -> list[str]:
-    """Return the comment and docstring lines before the first statement, roughly."""
-    lines = head.splitlines()
-    for number, line in enumerate(lines):
-        if re.match(r"(import|from|def|class|@)\s?\w", line):
-            return lines[:number]
-    return lines
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import io
 import logging
 import re
@@ -11,7 +12,7 @@ import warnings
 from functools import cache
 
 from fissix.pgen2.parse import ParseError
-from fissix.pgen2.tokenize import TokenError
+from fissix.pgen2.tokenize import NEWLINE, TokenError, generate_tokens
 from fissix.refactor import RefactoringTool, get_fixers_from_package
 
 from codeio.runtime.errors import Rejected
@@ -19,6 +20,13 @@ from codeio.runtime.errors import Rejected
 # What the parsers raise for hostile text, next to the plain SyntaxError:
 # too deep nesting (RecursionError, MemoryError) and null bytes (ValueError).
 _PARSE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+_MAX_CONVERTED_CHARS = 64 << 10
+_MAX_STATEMENT_TOKENS = 8000
+_MAX_DEPTH = 100
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
+# Codecs that Python itself takes for text, yet not as the encoding of a source file.
+_NOT_FOR_SOURCE = ("idna", "punycode", "utf-16", "utf-32", "utf-7", "unicode-escape", "raw-unic")
 _LEADING_BLANKS = re.compile(r"^[ \t]*\t[ \t]*", re.MULTILINE)
 
 # The conversion tells of each fixer that it skips and each change that it makes.
@@ -36,6 +44,8 @@ def decode(content: str | bytes) -> str:
     if isinstance(content, bytes):
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            if codecs.lookup(encoding).name.replace("_", "-").startswith(_NOT_FOR_SOURCE):
+                raise Rejected("not_text", f"no source file can be in {encoding}")
             text = content.decode(encoding)
         except (SyntaxError, ValueError, LookupError) as error:
             raise Rejected("not_text", f"it cannot be decoded: {error}") from error
@@ -62,7 +72,11 @@ def modernise(text: str) -> str:
     problem = _problem(text)
     if problem is None:
         return text
-    converted = _from_python2(text)
+    # Python 2 took a tab for the blanks up to the next multiple of eight.
+    expanded = _LEADING_BLANKS.sub(lambda blanks: blanks[0].expandtabs(8), text)
+    if expanded != text and _problem(expanded) is None:
+        return expanded
+    converted = _from_python2(expanded)
     if converted is None or _problem(converted) is not None:
         raise Rejected("not_parseable", problem)
     return converted
@@ -83,17 +97,32 @@ def _problem(text: str) -> str | None:
 
 
 def _from_python2(text: str) -> str | None:
-    # Python 2 took a tab for the blanks up to the next multiple of eight.
-    expanded = _LEADING_BLANKS.sub(lambda blanks: blanks[0].expandtabs(8), text)
-    if expanded != text and _problem(expanded) is None:
-        return expanded
+    source = text.rstrip() + "\n"
     try:
+        if not _is_convertible(source):
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return str(_converter().refactor_string(expanded.rstrip() + "\n", "file"))
+            return str(_converter().refactor_string(source, "file"))
     except (*_PARSE_ERRORS, ParseError, TokenError, AttributeError, KeyError, IndexError):
         # The last three are slips of single fixers over code that is not quite Python 2.
         return None
+
+
+def _is_convertible(source: str) -> bool:
+    """Tell whether conversion ends soon; its time is quadratic in what is bounded here.
+
+    Python 2 itself refused more than about a hundred open brackets.
+    """
+    if len(source) > _MAX_CONVERTED_CHARS:
+        return False
+    depth = tokens = 0
+    for kind, token, *_ in generate_tokens(io.StringIO(source).readline):
+        tokens = 0 if kind == NEWLINE else tokens + 1
+        depth += (token in _OPENING) - (token in _CLOSING)
+        if depth > _MAX_DEPTH or tokens > _MAX_STATEMENT_TOKENS:
+            return False
+    return True
 
 
 @cache
