@@ -79,7 +79,9 @@ def sample(
     )
     turns = [
         Turn(
-            prompt=f"{made_of.problem_statement}\n\nGiven {io.input_json}, what comes out?",
+            prompt=f"{made_of.problem_statement}\n\nGiven {io.input_json}, what comes out?"
+            if number == 1
+            else "Your answer was not right. Think again.",
             response=f"Step {number}: the list has three items.\n\nAnswer: {io.output_json}",
             feedback="" if verdict == CORRECT else "The answer is not what the program gives.",
             verdict=verdict,

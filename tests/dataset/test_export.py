@@ -137,14 +137,16 @@ def test_chats_end_in_right_answers_and_codeio_holds_all(tmp_path: Path) -> None
     assert {row["verdict"] for row in rows(tmp_path / "dataset", "messages")} == {"VERDICT_CORRECT"}
 
 
-def test_messages_show_the_revision_with_its_feedback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shown", ["Think again.", ""])
+def test_messages_show_the_revision_as_it_was_asked_for(tmp_path: Path, shown: str) -> None:
     sample = factory.sample(verdicts=(WRONG, CORRECT))
-    row = one_row(tmp_path, sample, "messages")
     first, last = sample.turns
+    last.prompt = shown
+    row = one_row(tmp_path, sample, "messages")
     assert row["messages"] == [
         {"role": "user", "content": first.prompt},
         {"role": "assistant", "content": first.response},
-        {"role": "user", "content": first.feedback},
+        {"role": "user", "content": shown or first.feedback},
         {"role": "assistant", "content": last.response},
     ]
 
@@ -163,7 +165,7 @@ def test_prompt_completion_completes_with_the_right_answer_alone(tmp_path: Path)
     row = one_row(tmp_path, sample, "prompt-completion")
     first, last = sample.turns
     assert row["completion"] == last.response
-    assert row["prompt"] == "\n\n".join([first.prompt, first.response, first.feedback])
+    assert row["prompt"] == "\n\n".join([first.prompt, first.response, last.prompt])
 
 
 def test_codeio_has_the_columns_of_the_paper(tmp_path: Path) -> None:

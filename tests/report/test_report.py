@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from codeio.report import Report, summarise, terminal_summary, write_report
 from codeio.report.figures import Spread
 from codeio.report.page import render
 from codeio.report.plots import columns, octaves
-from codeio.report.reasons import meaning
+from codeio.report.reasons import MEANINGS, meaning
 from codeio.runtime.errors import UsageError
 from codeio.runtime.jsonl import write_records
 from codeio.v1.records_pb2 import ExecutedProgram, IoPair, Rejection
@@ -297,3 +298,11 @@ def test_a_quantile_is_a_value_that_enough_do_not_exceed(
 
 def test_an_unknown_reason_still_reads() -> None:
     assert meaning("some_new_reason:x") == "Some new reason."
+
+
+def test_every_reason_that_a_stage_gives_has_a_meaning() -> None:
+    given = re.compile(r'(?:Rejected|Refusal|Failed)\((?:[\w.]+,)?\s*f?"([a-z_]+)')
+    sources = files("codeio").rglob("*.py")  # type: ignore[attr-defined]
+    found = {reason for source in sources for reason in given.findall(source.read_text())}
+    assert len(found) > 20
+    assert found <= MEANINGS.keys(), "add them to codeio/report/reasons.py"

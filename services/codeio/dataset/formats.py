@@ -141,14 +141,13 @@ def answer_text(turn: Turn) -> str:
 
 
 def chat(sample: Sample) -> list[dict[str, str]]:
-    """Return the turns as messages: question, answer and, for each revision, feedback, answer."""
+    """Return the turns as messages: what the teacher was shown, what it answered, and so on."""
     messages: list[dict[str, str]] = []
-    asked = sample.turns[0].prompt
+    feedback = ""
     for turn in sample.turns:
-        # A teacher's later prompt may repeat the whole chat; the feedback alone continues it.
-        messages.append({"role": "user", "content": asked or turn.prompt})
+        messages.append({"role": "user", "content": turn.prompt or feedback})
         messages.append({"role": "assistant", "content": answer_text(turn)})
-        asked = turn.feedback
+        feedback = turn.feedback
     return messages
 
 

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-_MEANINGS = {
-    # collect
-    "duplicate": "The same text was collected before.",
+MEANINGS = {
+    # Collecting files.
+    "bad_row": "The row is not what a row of its file must be.",
     "contaminated": "It shares thirteen words in a row with a benchmark that was named.",
+    "duplicate": "The same text was collected before.",
     "empty": "There is no code in it.",
     "licence": "Its licence is not among those that are allowed.",
-    "unknown_licence": "No licence was found, and this kind of source must name one.",
     "not_parseable": "It is neither Python 3 nor Python 2 that can be converted.",
     "not_text": "It is not text that Python could read.",
-    "unreadable": "The file could not be opened or read.",
-    "bad_row": "The row is not what a row of its file must be.",
-    # sizes
-    "too_large": "It is larger than the limit: a file, an input or an output.",
-    # execution
-    "cpu_timeout": "A call used up its processor time.",
-    "wall_timeout": "A call waited until its time on the clock was up.",
-    "memory": "A call used up its memory.",
-    "output_flood": "It printed more than the limit.",
-    "exited": "It ended its own process.",
-    "crashed": "A signal ended its process.",
-    "load_failed": "The program does not load: a syntax error, an import or an error at top level.",
+    "too_large": "It is larger than what is read.",
+    "unknown_licence": "No licence was found, and this kind of source must name one.",
+    "unreadable": "It could not be opened or read.",
+    # Making programs of files.
+    "bad_generator": "The input generator that came with the program is not usable.",
+    "constant_output": "It gives the same output for every input: there is nothing to predict.",
+    "impure": "It depends on more than its arguments: files, network, clock, randomness or other "
+    "processes.",
     "missing_package": "It imports a package that the sandbox does not have.",
-    "raised": "It raised an exception for too many inputs.",
-    "not_json": "Its result, or an argument, is nothing that JSON can hold.",
-    "nondeterministic": "The same call gave something else in another process, with another hash "
+    "no_candidate_runs": "No kind of input that was tried makes it return something.",
+    "no_entry_point": "It does not define the function that it names as its entry point.",
+    "no_function": "No function, method or script in it takes and gives values.",
+    "no_inputs": "There are neither recorded inputs nor a generator that gives any.",
+    "not_reached": "Code that was tried before it ended the process.",
+    "too_few_pairs": "Fewer pairs remained than the quality bar asks for.",
+    "undefined_name": "It uses a name that is defined nowhere.",
+    # Running programs.
+    "cpu_timeout": "It used up its processor time.",
+    "crashed": "A signal ended its process.",
+    "exited": "It ended its own process.",
+    "generator_failed": "Its input generator fails.",
+    "input_too_large": "Every input is larger than the limits of the paper.",
+    "load_failed": "It does not load: a syntax error, an import, or an error at top level.",
+    "memory": "It used up its memory.",
+    "mutates_argument": "It returns nothing and leaves its result in an argument.",
+    "nondeterministic": "The same call gives something else in another process, with another hash "
     "seed and clock.",
-    "stateful": "The same call gave something else after the program's other calls.",
-    "mutates": "It changes its argument, and the result depends on it.",
-    "impure": "It touches files, the network, the clock, randomness or other processes.",
-    "too_few_pairs": "Fewer reproducible pairs remained than the quality bar asks for.",
-    "constant_output": "It gives the same output for every input, so there is nothing to predict.",
-    "too_few_outputs": "Too few outputs differ, so there is nothing to predict.",
-    # verification
-    "unparsable": "No answer could be read from the response.",
+    "not_json": "It returns what JSON cannot hold.",
+    "out_of_memory": "It used up its memory.",
+    "output_flood": "It prints more than the limit.",
+    "output_too_large": "Its results are larger than the limits of the paper.",
+    "raised": "It raises an exception for most inputs.",
+    "stateful": "The same call gives something else after other calls: it remembers.",
+    "timeout": "It used up its processor time, or came close to it.",
+    "too_few_inputs": "Too few distinct inputs give a result.",
+    "wall_timeout": "It waited until its time on the clock was up.",
+    # Writing rationales.
+    "no_direction": "The task does not say what is to be predicted.",
+    "not_reproducible": "The traced run does not give the recorded output again.",
+    "unparsable_program": "The program does not parse, so its trace cannot be told.",
 }
 
 
 def meaning(reason: str) -> str:
     """Return what a reason, up to its colon, means; its own words where none are recorded."""
     family = reason.partition(":")[0]
-    known = _MEANINGS.get(family)
+    known = MEANINGS.get(family)
     return known or family.replace("_", " ").replace("-", " ").capitalize() + "."
