@@ -36,6 +36,7 @@ def close(
     attributes: frozenset[str],
     *,
     given: frozenset[str] = frozenset(),
+    extra: tuple[ast.stmt, ...] = (),
 ) -> Closure:
     """Return what names and methods need, transitively.
 
@@ -44,10 +45,12 @@ def close(
         needed: names that the unit reads.
         attributes: attributes that the unit reads; methods of other names are left out.
         given: names that the unit defines itself.
+        extra: statements of the unit that are not in the file; they come last.
 
     Raises:
         Rejected: a package is missing, or a name is defined nowhere.
     """
+    attributes |= frozenset().union(*(attribute_names(node) for node in extra))
     kept: dict[int, ast.stmt] = {}
     while True:
         known = _Names(needed - given, attributes, kept)
@@ -61,18 +64,18 @@ def close(
         kept = grown
     bound = file.names | BUILTINS | given
     undefined = sorted(known.names - bound)
-    extra = []
+    supplied = []
     for name in undefined:
         if name not in KNOWN:
             star = _star_import(file)
             raise Rejected(
                 f"missing_package:{star}" if star else "undefined_name", f"{name} is not defined"
             )
-        extra.append(statement_for(name))
+        supplied.append(statement_for(name))
     ordered = [kept[index] for index in sorted(kept)]
     for node in ordered:
         _check_import(node)
-    return Closure(_imports_first([*extra, *ordered]), frozenset(known.names))
+    return Closure(_imports_first([*supplied, *ordered, *extra]), frozenset(known.names))
 
 
 class _Names:
@@ -125,12 +128,15 @@ def _needed_members(node: ast.ClassDef, known: _Names) -> ast.ClassDef:
     if known.dynamic:
         return node
     members: list[ast.stmt] = []
+    last = {m.name: m for m in node.body if isinstance(m, Function)}
     for member in node.body:
         if isinstance(member, Function):
             special = member.name.startswith("__") and member.name.endswith("__")
             if special and member.name in _DISPLAY_ONLY:
                 continue
             if not special and member.name not in known.attributes:
+                continue
+            if last[member.name] is not member and not member.decorator_list:
                 continue
         members.append(member)
     part = copy.copy(node)

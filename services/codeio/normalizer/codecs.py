@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,6 @@ from codeio.normalizer.shapes import (
 from codeio.normalizer.structures import NodeClass, node_class
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterable, Mapping
 
 
@@ -75,8 +75,7 @@ class Codecs:
             case "tuple" | "set":
                 return f"{container}({value})"
             case "array":
-                self._import("import numpy")
-                return f"numpy.array({value})"
+                return f"{self._numpy()}.array({value})"
             case _:
                 return value
 
@@ -112,11 +111,11 @@ class Codecs:
         lines = ["def to_json(value):"]
         for kind, condition, result in _BRANCHES:
             if kind in kinds:
+                if kind == "array":
+                    condition = condition.replace("numpy", self._numpy())  # noqa: PLW2901
                 lines += [f"    if {condition}:", f"        return {result}"]
         if "infinite" in kinds:
             self._import("import math")
-        if "array" in kinds:
-            self._import("import numpy")
         if "linked" in kinds:
             name, node = self._add_linked_encoder(), self._node("linked")
             lines += [f"    if isinstance(value, {node.name}):", f"        return {name}(value)"]
@@ -148,6 +147,16 @@ class Codecs:
             found = node_class([made], kind)  # type: ignore[arg-type]
         assert found is not None
         return found
+
+    def _numpy(self) -> str:
+        """Return the name under which the program knows numpy."""
+        for statement in self.statements:
+            if isinstance(statement, ast.Import):
+                for alias in statement.names:
+                    if alias.name == "numpy":
+                        return alias.asname or alias.name
+        self._import("import numpy")
+        return "numpy"
 
     def _import(self, line: str) -> None:
         if line not in self.imports:

@@ -70,7 +70,7 @@ def read_docstring(text: str | None) -> Documentation:
             prose.append(line)
         elif ">>>" in line:
             section = "examples"
-    documentation.summary = english(" ".join(prose))
+    documentation.summary = english(" ".join(prose)) and "\n".join(prose)
     return documentation
 
 
@@ -122,7 +122,7 @@ def comments_above(text: str, line: int) -> str:
     while position >= 0 and lines[position].strip().startswith("#"):
         found.append(lines[position].strip().lstrip("#").strip())
         position -= 1
-    return english(" ".join(reversed(found)))
+    return english(" ".join(found)) and "\n".join(reversed(found))
 
 
 def header(text: str, tree: ast.Module) -> str:

@@ -25,7 +25,7 @@ def collect_examples(file: SourceFile, units: list[Unit]) -> None:
     calls = list(_calls(file.original))
     for unit in units:
         found: list[dict[str, Any]] = []
-        for arguments in _arguments_in(unit, calls):
+        for arguments in [] if unit.operations else _arguments_in(unit, calls):
             _keep(found, arguments, unit.slots)
         names = list(unit.slots)
         for worded in worded_examples(text, names):

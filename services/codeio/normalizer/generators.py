@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.shapes import (
@@ -16,10 +17,12 @@ from codeio.normalizer.shapes import (
     Instance,
     Int,
     LengthOf,
+    Lines,
     Linked,
     ListOf,
     MemberOf,
     Nothing,
+    Operations,
     Record,
     Shape,
     Text,
@@ -30,14 +33,15 @@ from codeio.normalizer.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-from codeio.normalizer.vocabulary import listed
 
-_WORDS = listed(
-    "apple river stone level noon cat dog sun moon tree bird light green blue red one "
-    "two hello world data code test radar civic banana letter book"
+_WORD_LIST = (
+    "apple river stone level noon cat dog sun moon tree bird light green blue red one two "
+    "hello world data code test radar civic banana letter book"
 )
 
+
 _GRAPH = '''
+
 def random_graph(rng: random.Random, nodes: list) -> dict:
     """Return a mapping from each node to a list of distinct other nodes."""
     graph = {}
@@ -48,6 +52,7 @@ def random_graph(rng: random.Random, nodes: list) -> dict:
 '''
 
 _SEARCH_TREE = '''
+
 def search_tree(values: list) -> list:
     """Return the level order of a balanced search tree of sorted values."""
     level, found = [values], []
@@ -70,15 +75,19 @@ def generator_source(shapes: Mapping[str, Shape]) -> str:
     functions: list[str] = []
     lines: list[str] = []
     order = sorted(shapes, key=lambda name: isinstance(shapes[name], LengthOf | IndexOf | MemberOf))
-    local = {name: f"{name}_" if name in ("rng", "random") else name for name in shapes}
+    local = {
+        name: f"{name}_" if name in ("rng", "random", "string", "WORDS") else name
+        for name in shapes
+    }
     for name in order:
         lines += _statements(local[name], shapes[name], functions, local)
     entries = ", ".join(f'"{name}": {local[name]}' for name in shapes)
     body = "\n".join(f"    {line}" for line in [*lines, f"return {{{entries}}}"])
-    helpers = "".join(f"\n{function}" for function in functions)
-    gap = "\n\n\n" if not helpers else "\n\n"
+    helpers = "".join(functions)
+    imports = "import random\n" + ("import string\n" if "string." in body + helpers else "")
+    words = f"\nWORDS = {_WORD_LIST!r}.split()\n" if "WORDS" in body + helpers else ""
     return (
-        f"import random\n{helpers}{gap}def generate_inputs(rng: random.Random) -> dict:\n{body}\n"
+        f"{imports}{words}{helpers}\n\ndef generate_inputs(rng: random.Random) -> dict:\n{body}\n"
     )
 
 
@@ -88,11 +97,11 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
     match shape:
         case Grid(element=element, square=square):
             if square:
-                rows = columns = "size"
-                first = ["size = rng.randint(1, 4)"]
+                rows = columns = _fresh("size", local)
+                first = [f"{rows} = rng.randint(1, 4)"]
             else:
-                rows, columns = "rows", "columns"
-                first = ["rows, columns = rng.randint(1, 4), rng.randint(1, 4)"]
+                rows, columns = _fresh("rows", local), _fresh("columns", local)
+                first = [f"{rows}, {columns} = rng.randint(1, 4), rng.randint(1, 4)"]
             row = f"[{_expression(element)} for _ in range({columns})]"
             return [*first, f"{name} = [{row} for _ in range({rows})]"]
         case Graph(weighted=weighted, integer_nodes=integer_nodes):
@@ -119,15 +128,27 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
             if _SEARCH_TREE not in functions:
                 functions.append(_SEARCH_TREE)
             count = min(9, high - low)
-            return [
-                f"values = rng.sample(range({low}, {high + 1}), rng.randint(1, {count}))",
-                f"{name} = search_tree(sorted(values))",
-            ]
+            values = f"rng.sample(range({low}, {high + 1}), rng.randint(1, {count}))"
+            return [f"{name} = search_tree(sorted({values}))"]
         case Tree(element=element):
             return [
                 f"{name} = [{_expression(element)} for _ in range(rng.randint(1, 10))]",
                 f"{name}[1:] = [value if rng.random() < 0.8 else None for value in {name}[1:]]",
             ]
+        case Lines(width=1):
+            return [f"{name} = [str(rng.randint(1, 9)) for _ in range(rng.randint(6, 12))]"]
+        case Lines(width=width):
+            each = _fresh("width", local)
+            line = f'" ".join(str(rng.randint(1, 9)) for _ in range({each}))'
+            return [
+                f"{each} = rng.randint(1, {width})" if width > 2 else f"{each} = {width}",
+                f"{name} = [{line} for _ in range(rng.randint(5, 10))]",
+            ]
+        case Operations(adding=adding):
+            functions += _operation_functions(shape)
+            start = "[addition(rng) for _ in range(rng.randint(1, 4))]" if adding else "[]"
+            rest = "[operation(rng) for _ in range(rng.randint(3, 8))]"
+            return [f"{name} = {start} + {rest}"]
         case LengthOf(name=other):
             return [f"{name} = len({local[other]})"]
         case IndexOf(name=other, last=last):
@@ -186,19 +207,43 @@ def _expression(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind
             return _expression(otherwise)
         case Graph():
             return '{"A": ["B"], "B": []}'
-        case LengthOf() | IndexOf():
+        case LengthOf() | IndexOf() | Operations() | Lines():
             return "0"
 
 
+def _operation_functions(shape: Operations) -> list[str]:
+    entries = {
+        name: f"[{', '.join([repr(name), *(_expression(s) for s in shapes)])}]"
+        for name, shapes in shape.methods
+    }
+    made = []
+    for name, methods in (("addition", shape.adding), ("operation", tuple(entries))):
+        if methods:
+            options = "".join(f"            {entries[method]},\n" for method in methods)
+            made.append(
+                f"\n\ndef {name}(rng: random.Random) -> list:\n"
+                f"    return rng.choice(\n        [\n{options}        ]\n    )\n"
+            )
+    return made
+
+
 def _text(shape: Text) -> str:
+    count = f"range(rng.randint({shape.low}, {shape.high}))"
     if shape.words:
-        return (
-            f'" ".join(rng.choice({_WORDS!r}) '
-            f"for _ in range(rng.randint({shape.low}, {shape.high})))"
-        )
+        return f'" ".join(rng.choice(WORDS) for _ in {count})'
+    alphabet = _ALPHABETS.get(shape.alphabet, repr(shape.alphabet))
     if shape.low == shape.high == 1:
-        return f"rng.choice({shape.alphabet!r})"
-    return (
-        f'"".join(rng.choice({shape.alphabet!r}) '
-        f"for _ in range(rng.randint({shape.low}, {shape.high})))"
-    )
+        return f"rng.choice({alphabet})"
+    return f'"".join(rng.choice({alphabet}) for _ in {count})'
+
+
+_ALPHABETS = {
+    string.ascii_lowercase: "string.ascii_lowercase",
+    string.ascii_uppercase: "string.ascii_uppercase",
+    string.ascii_letters: "string.ascii_letters",
+    string.digits: "string.digits",
+}
+
+
+def _fresh(name: str, local: Mapping[str, str]) -> str:
+    return f"{name}_count" if name in local else name

@@ -1,6 +1,6 @@
 """Runs inside the sandbox: tries hypotheses about the inputs of units.
 
-This text is sent to the guest with `JOBS` defined behind it; it imports the
+This text is sent to the guest with `JOBS` and the limits defined behind it; it imports the
 standard library only. Derived code is executed here and nowhere else.
 """
 
@@ -12,17 +12,26 @@ import json
 import math
 import random
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 JOBS: list[dict[str, Any]] = []
+CONTAINER_ITEMS = 20
+STRING_CHARS = 100
+VALUE_BYTES = 1024
 
 # Spelt in two parts: the name in a job's code asks for the interpreter that has it loaded.
 NUMERIC = "num" + "py"
 
+# Processor seconds: of one call while hypotheses are compared, of one call of
+# the best one, of all calls of a unit, and of all units of a file.
 SCREEN_SECONDS = 0.12
 CALL_SECONDS = 0.4
-UNIT_TIMEOUTS = 6
+UNIT_SECONDS = 1.2
+FILE_SECONDS = 5.0
+SCREEN_SEEDS = 6
 
 
 class TimeUp(BaseException):
@@ -34,31 +43,36 @@ class NotJson(Exception):
 
 
 def trial(index: int) -> dict[str, Any]:
-    """Try all hypotheses of a job; return the best one with its records."""
+    """Answer a job: find the best hypothesis about a unit, or run a finished program."""
     job = JOBS[index]
     if "program" in job:
         return confirm(job)
-    closure = compile(job["closure"], "closure", "exec")
-    best, best_value, timeouts = None, -9.0, 0
-    errors: dict[str, int] = {}
+    bench = Bench(job["closure"])
+    best, best_value, budget = -1, -9.0, min(UNIT_SECONDS, FILE_SECONDS - time.process_time())
+    started = time.process_time()
     for position, hypothesis in enumerate(job["hypotheses"]):
-        records = run(
-            closure, hypothesis, seeds=range(6), examples=[], seconds=SCREEN_SECONDS, errors=errors
-        )
-        timeouts += sum(record.get("error") == "TimeUp" for record in records)
-        value, good = rate(records, hypothesis["cost"])
+        records = bench.run(hypothesis, seeds=range(SCREEN_SEEDS), examples=[], screen=True)
+        value, good = bench.rate(records, hypothesis["cost"])
         if value > best_value:
             best, best_value = position, value
-        if good or timeouts >= UNIT_TIMEOUTS:
+        if good or time.process_time() - started > budget:
             break
-    if best is None:
-        return {"best": -1, "records": [], "errors": errors}
+    if best < 0:
+        return {"best": -1, "records": [], "errors": bench.errors, "coverage": 0.0}
     chosen = job["hypotheses"][best]
-    seeds, examples = range(job["seeds"]), job["examples"]
-    records = run(
-        closure, chosen, seeds=seeds, examples=examples, seconds=CALL_SECONDS, errors=errors
-    )
-    return {"best": best, "records": records, "errors": errors}
+    records = bench.run(chosen, seeds=range(job["seeds"]), examples=job["examples"], screen=False)
+    return {
+        "best": best,
+        "records": records,
+        "errors": bench.errors,
+        "coverage": bench.coverage(records),
+    }
+
+
+def load(line: str) -> None:
+    """Execute an import, so that later ones find it loaded."""
+    with contextlib.suppress(BaseException), silenced():
+        exec(line, {"__name__": "program"})
 
 
 def confirm(job: dict[str, Any]) -> dict[str, Any]:
@@ -83,102 +97,172 @@ def confirm(job: dict[str, Any]) -> dict[str, Any]:
     return {"outputs": outputs, "error": failure}
 
 
-def run(  # noqa: PLR0913  (it goes no further than this file)
-    closure: Any,
-    hypothesis: dict[str, Any],
-    *,
-    seeds: range,
-    examples: list[Any],
-    seconds: float,
-    errors: dict[str, int],
-) -> list[dict[str, Any]]:
-    namespace: dict[str, Any] = {"__name__": "program"}
-    generator: dict[str, Any] = {}
-    records: list[dict[str, Any]] = []
-    try:
-        with limited(CALL_SECONDS * 4), silenced():
-            exec(closure, namespace)
-            exec(hypothesis["caller"], namespace)
-            exec(hypothesis["generator"], generator)
-    except BaseException as error:
-        note(errors, error)
-        return [{"error": type(error).__name__}]
-    slow = 0
-    sources = [("example", example) for example in examples] + [("seed", seed) for seed in seeds]
-    for kind, source in sources:
+class Bench:
+    """Runs one unit under hypotheses about its inputs, and sees which lines they reach."""
+
+    def __init__(self, closure: str) -> None:
+        self.closure = compile(closure, "closure", "exec")
+        self.lines = {line for code in functions_in(self.closure) for line in lines_of(code)}
+        self.errors: dict[str, int] = {}
+        self.unseen: dict[Any, set[int]] = {}
+
+    def run(
+        self, hypothesis: dict[str, Any], *, seeds: range, examples: list[Any], screen: bool
+    ) -> list[dict[str, Any]]:
+        namespace: dict[str, Any] = {"__name__": "program"}
+        generator: dict[str, Any] = {}
         try:
-            inputs = (
-                source if kind == "example" else generator["generate_inputs"](random.Random(source))
-            )
-            text = dump(inputs)
-            if not small(inputs) or len(text.encode()) > 1024:
-                raise NotJson("input too large")
-            record = call(namespace, text, seconds)
-            record["example"] = kind == "example"
+            with limited(CALL_SECONDS * 4), silenced():
+                exec(self.closure, namespace)
+                exec(hypothesis["caller"], namespace)
+                exec(hypothesis["generator"], generator)
         except BaseException as error:
-            note(errors, error)
-            record = {"error": type(error).__name__, "example": kind == "example"}
-            slow += isinstance(error, TimeUp)
-        records.append(record)
-        if slow >= 2:
-            break
-    return records
+            self.note(error)
+            return [{"error": type(error).__name__}]
+        self.unseen = {}
+        records: list[dict[str, Any]] = []
+        sources = [("example", example) for example in examples]
+        sources += [("seed", seed) for seed in seeds]
+        slow = 0
+        for kind, source in sources:
+            try:
+                inputs = source
+                if kind == "seed":
+                    inputs = generator["generate_inputs"](random.Random(source))
+                text = dump(inputs)
+                if not small(inputs) or len(text.encode()) > VALUE_BYTES:
+                    raise NotJson("the input is too large")
+                record = self.call(namespace, text, SCREEN_SECONDS if screen else CALL_SECONDS)
+            except BaseException as error:
+                self.note(error)
+                record = {"error": type(error).__name__}
+                slow += isinstance(error, TimeUp)
+            records.append({**record, "example": kind == "example"})
+            if slow >= 2:
+                break
+        return records
 
-
-def call(namespace: dict[str, Any], text: str, seconds: float) -> dict[str, Any]:
-    inputs = json.loads(text)
-    before = dump(inputs)
-    arguments: dict[str, Any] = {}
-    printed = io.StringIO()
-    with limited(seconds), contextlib.redirect_stdout(printed):
-        result = namespace["call"](arguments, **inputs)
+    def call(self, namespace: dict[str, Any], text: str, seconds: float) -> dict[str, Any]:
+        """Make one call; note what it returned, printed and changed, null where that is no use."""
+        inputs = json.loads(text)
+        arguments: dict[str, Any] = {}
+        printed = io.StringIO()
         kinds: set[str] = set()
-        encoded = encode(result, kinds, top=True)
-    record: dict[str, Any] = {
-        "input": before,
-        "result": None,
-        "printed": printed.getvalue()[:3000],
-        "kinds": sorted(kinds),
-    }
-    if encoded is not None or result is not None:
-        record["result"] = dump(encoded)
-    changed: dict[str, Any] = {}
-    for name, value in arguments.items():
-        try:
+        unusable = ""
+        with limited(seconds), contextlib.redirect_stdout(printed), self.watched():
+            result = namespace["call"](arguments, **inputs)
+            try:
+                returned = dump(encode(result, kinds, top=True))
+            except (NotJson, ValueError) as error:
+                unusable, returned = str(error), "null"
+        lines = printed.getvalue().splitlines()
+        record: dict[str, Any] = {
+            "input": text,
+            "kinds": sorted(kinds),
+            "returned": returned if fits(returned) else None,
+            "printed": "\n".join(lines) if fits(dump(lines)) else None,
+            "changed": {},
+            "unusable": unusable,
+        }
+        before = json.loads(text)
+        for name, value in arguments.items():
             changed_kinds: set[str] = set()
-            after = encode(value, changed_kinds, top=True)
-            if dump(after) != dump(json.loads(before).get(name)):
-                changed[name] = {"value": dump(after), "kinds": sorted(changed_kinds)}
-        except (NotJson, ValueError, RecursionError):
-            continue
-    record["changed"] = changed
-    record["fits"] = small(encoded) and len((record["result"] or "").encode()) <= 1024
-    return record
+            try:
+                after = dump(encode(value, changed_kinds, top=True))
+            except (NotJson, ValueError, RecursionError):
+                continue
+            if after != dump(before.get(name)) and fits(after):
+                record["changed"][name] = {"value": after, "kinds": sorted(changed_kinds)}
+        if unusable and not lines and not record["changed"]:
+            raise NotJson(unusable)
+        return record
+
+    def rate(self, records: list[dict[str, Any]], cost: float) -> tuple[float, bool]:
+        """Return how good a hypothesis looks, and whether it is good enough to look no further."""
+        total = len(records)
+        fine = [record for record in records if "error" not in record]
+        variety, present, both = 0.0, 0, False
+        for view in VIEWS:
+            counts: dict[str | None, int] = {}
+            for record in fine:
+                output = view(record)
+                counts[output] = counts.get(output, 0) + 1
+            variety = perplexity(list(counts.values()))
+            present = sum(count for output, count in counts.items() if output is not None)
+            both = counts.keys() == {"true", "false"} and min(counts.values()) > 1
+            if present and variety > 1.2:
+                break
+        share, kept = len(fine) / total, present / total
+        coverage = self.coverage(records)
+        value = share + 0.5 * kept + (math.log(variety) / math.log(total) if variety > 1 else -1.0)
+        enough = both or variety >= 0.55 * total
+        good = total >= SCREEN_SEEDS and share == 1.0 and enough and coverage > 0.9
+        return value + 0.8 * coverage - 0.12 * cost, good
+
+    def coverage(self, records: list[dict[str, Any]]) -> float:
+        """Return the share of the functions' lines that the last run reached."""
+        if not records or not self.lines:
+            return 0.0
+        seen = {
+            line
+            for code, unseen in self.unseen.items()
+            for line in lines_of(code)
+            if line not in unseen
+        }
+        return len(seen) / len(self.lines)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Note the lines of the unit that are reached; frames with nothing new run unwatched."""
+
+        def on_call(frame: Any, _event: str, _argument: Any) -> Any:
+            code = frame.f_code
+            if code.co_filename != "closure":
+                return None
+            unseen = self.unseen.get(code)
+            if unseen is None:
+                unseen = self.unseen[code] = lines_of(code)
+            if not unseen:
+                return None
+
+            def on_line(frame: Any, _event: str, _argument: Any) -> Any:
+                unseen.discard(frame.f_lineno)
+                return on_line if unseen else None
+
+            return on_line
+
+        sys.settrace(on_call)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+
+    def note(self, error: BaseException) -> None:
+        text = f"{type(error).__name__}: {error}"[:120]
+        if len(self.errors) < 12 or text in self.errors:
+            self.errors[text] = self.errors.get(text, 0) + 1
 
 
-def rate(records: list[dict[str, Any]], cost: float) -> tuple[float, bool]:
-    """Return how good a hypothesis looks, and whether it is good enough to look no further."""
-    total = len(records)
-    best = (0.0, 0)
-    fine = [record for record in records if "error" not in record]
-    for view in (
-        lambda r: r["result"] if r["fits"] else None,
-        lambda r: json.dumps(r["changed"], sort_keys=True) if r["changed"] else None,
-        lambda r: r["printed"] or None,
-    ):
-        outputs = [view(record) for record in fine]
-        counts: dict[str | None, int] = {}
-        for output in outputs:
-            counts[output] = counts.get(output, 0) + 1
-        present = sum(count for output, count in counts.items() if output is not None)
-        variety = perplexity(list(counts.values()))
-        if present and (variety, present) > best:
-            best = (variety, present)
-    variety, present = best
-    share = len(fine) / total if total else 0.0
-    kept = present / total if total else 0.0
-    value = share + 0.5 * kept + (math.log(variety) / math.log(total) if variety > 1 else -1.0)
-    return value - 0.12 * cost, total >= 6 and share == 1.0 and variety >= 0.55 * total
+VIEWS = (
+    lambda record: record["returned"],
+    lambda record: json.dumps(record["changed"], sort_keys=True) if record["changed"] else None,
+    lambda record: record["printed"] or None,
+)
+
+
+def functions_in(code: Any) -> list[Any]:
+    """Return the code of all functions and methods below a module's, classes' bodies aside."""
+    found = []
+    for constant in code.co_consts:
+        if hasattr(constant, "co_code"):
+            inner = functions_in(constant)
+            is_class = "__qualname__" in constant.co_names and "__module__" in constant.co_names
+            found += inner if is_class else [constant, *inner]
+    return found
+
+
+def lines_of(code: Any) -> set[int]:
+    return {line for _, _, line in code.co_lines() if line and line != code.co_firstlineno}
 
 
 def perplexity(counts: list[int]) -> float:
@@ -314,20 +398,18 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+def fits(text: str) -> bool:
+    return len(text.encode()) <= VALUE_BYTES and small(json.loads(text))
+
+
 def small(value: Any) -> bool:
     if isinstance(value, str):
-        return len(value) < 100
+        return len(value) < STRING_CHARS
     if isinstance(value, (list, tuple)):
-        return len(value) < 20 and all(small(item) for item in value)
+        return len(value) < CONTAINER_ITEMS and all(small(item) for item in value)
     if isinstance(value, dict):
-        return len(value) < 20 and all(small(item) for item in value.values())
+        return len(value) < CONTAINER_ITEMS and all(small(item) for item in value.values())
     return True
-
-
-def note(errors: dict[str, int], error: BaseException) -> None:
-    text = f"{type(error).__name__}: {error}"[:120]
-    if len(errors) < 12 or text in errors:
-        errors[text] = errors.get(text, 0) + 1
 
 
 @contextlib.contextmanager

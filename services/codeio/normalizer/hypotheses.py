@@ -19,6 +19,7 @@ from codeio.normalizer.shapes import (
     Instance,
     Int,
     LengthOf,
+    Lines,
     Linked,
     ListOf,
     MemberOf,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 MOST_COMBINATIONS = 30
 _MOST_PER_PARAMETER = 9
 _DEEPEST = 3
+# Votes from which other kinds of type are hardly considered.
+_CERTAIN = 6.0
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,14 @@ def combinations(
         sorted_first: whether lists are probably expected in order.
     """
     reader = _Reader(classes, sorted_first)
-    ranked = {name: reader.parameter(name, slot) for name, slot in slots.items()}
+    ranked = {
+        name: reader.argument(name, slot) if "." in name else reader.parameter(name, slot)
+        for name, slot in slots.items()
+    }
     for name in ranked:
-        ranked[name] = _with_relations(name, slots[name], ranked)[:_MOST_PER_PARAMETER]
+        if "." not in name:
+            ranked[name] = _with_relations(name, slots[name], ranked)
+        ranked[name] = ranked[name][:_MOST_PER_PARAMETER]
     names = list(ranked)
     found: list[Hypothesis] = []
     for cost, positions in _cheapest([[r.cost for r in ranked[name]] for name in names]):
@@ -106,6 +114,7 @@ class _Reader:
         self._sorted_first = sorted_first
 
     def parameter(self, name: str, slot: Slot) -> list[Ranked]:
+        name = name.rsplit(".", 1)[-1]
         weight = HINTED
         for kind, role in hints(name):
             slot.vote(kind, weight)
@@ -115,6 +124,17 @@ class _Reader:
         if "sorted" in name.lower():
             slot.role("sorted")
         return self.shapes(slot, 0)
+
+    def argument(self, name: str, slot: Slot) -> list[Ranked]:
+        """Return shapes for an argument of an operation: few values, so that they meet again."""
+        found = self.parameter(name, slot)
+        few: list[Ranked] = []
+        for ranked in found:
+            if isinstance(ranked.shape, Int) and ranked.shape.low >= 0:
+                few.append(Ranked(ranked.cost, Int(1, 6)))
+            elif isinstance(ranked.shape, Text) and not ranked.shape.words:
+                few.append(Ranked(ranked.cost, Text(ranked.shape.alphabet[:4], 1, 2)))
+        return sorted([*few[:2], *found], key=lambda ranked: ranked.cost)
 
     def shapes(self, slot: Slot, depth: int) -> list[Ranked]:
         scores = kind_scores(slot)
@@ -128,6 +148,8 @@ class _Reader:
             if kind == "none" or (depth and order > 2):
                 continue
             cost = 3.0 * (best - score) / max(best, 1.0) if best else 1.0 + 0.2 * order
+            if best >= _CERTAIN and score < 0.25 * best:
+                cost += 4.0
             if score <= 0.05:
                 cost = max(cost, 2.5) + 0.1 * order
             found.extend(
@@ -189,7 +211,7 @@ class _Reader:
             Ranked(ranked.cost + 0.1, DictOf(key_shape, ranked.shape, integer_keys))
             for ranked in self.shapes(slot.element, depth + 1)[:2]
         ]
-        graph_like = "graph" in slot.roles or slot.element.votes["list"] > 1
+        graph_like = not slot.values and ("graph" in slot.roles or slot.element.votes["list"] > 1)
         base = -0.1 if graph_like else 0.9
         weighted = slot.element.votes["dict"] > slot.element.votes["list"]
         for position, flag in enumerate((weighted, not weighted)):
@@ -205,6 +227,8 @@ class _Reader:
         if "strings" in slot.roles:
             element.vote("str", HINTED)
         found.extend(self._tuples(slot, container, depth))
+        if "lines" in slot.roles:
+            found += [Ranked(0.0, Lines(1)), Ranked(0.2, Lines(4)), Ranked(0.3, Lines(2))]
         if "matrix" in slot.roles:
             cell = self.shapes(element.element, depth + 2)[0].shape
             square = Ranked(0.3, Grid(cell, square=True, container=container))
@@ -305,7 +329,7 @@ def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]
     own = list(ranked[name])
     lowered = name.lower()
     for other, shapes in ranked.items():
-        if other == name or not shapes:
+        if other == name or "." in other or not shapes:
             continue
         container = shapes[0].shape
         scalar = own[0].shape

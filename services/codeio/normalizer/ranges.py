@@ -25,6 +25,8 @@ def integers(slot: Slot) -> list[tuple[float, Shape]]:
         found.append((0.0, Int(bottom, high + reach)))
         if high > 30:
             found.append((0.5, Int(bottom, 20)))
+        if high > 300:
+            found.append((0.6, Int(high // 10, high // 4)))
     top = max([20, *(bound + max(3, bound // 2) for bound in bounds)])
     shift = 0.4 if seen else 0.0
     negative = any(bound < 0 for bound in bounds)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def best(trials: Sequence[Trial], count: int) -> list[Trial]:
     """Return the best programs: many distinct outputs, much logic, no two alike.
 
-    Programs that give one of their inputs back are left out, and trivial ones
+    Programs that mostly give one of their inputs back are left out, and trivial ones
     (no decision, no loop) wherever there are others.
     """
     useful = [trial for trial in trials if not _is_identity(trial)]
@@ -30,14 +30,16 @@ def best(trials: Sequence[Trial], count: int) -> list[Trial]:
 
 def _worth(trial: Trial) -> float:
     variety = min(trial.distinct, 10) / 10
-    return variety + 0.4 * math.log1p(min(trial.unit.logic, 12)) + 0.1 * bool(trial.examples)
+    logic = 0.4 * math.log1p(min(trial.unit.logic, 12)) * trial.coverage
+    return variety + logic + 0.1 * bool(trial.examples)
 
 
 def _is_identity(trial: Trial) -> bool:
-    return all(
+    same = sum(
         any(values.equal(item, values.loads(output)) for item in values.loads(text).values())
         for text, output in zip(trial.inputs, trial.outputs, strict=True)
     )
+    return same > 0.8 * len(trial.inputs)
 
 
 def _fingerprint(trial: Trial) -> str:

@@ -141,6 +141,21 @@ class Instance:
     fields: tuple[tuple[str, Shape], ...]
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Lines of text with the same number of integers in each, at most `width`."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Calls of methods, each a list of the name and the arguments; those that add come first."""
+
+    methods: tuple[tuple[str, tuple[Shape, ...]], ...]
+    adding: tuple[str, ...]
+
+
 Shape: TypeAlias = (
     Int
     | Float
@@ -161,6 +176,8 @@ Shape: TypeAlias = (
     | IndexOf
     | MemberOf
     | Instance
+    | Operations
+    | Lines
 )
 
 
@@ -196,6 +213,10 @@ def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
             return "dict[str, dict[str, int]]" if weighted else "dict[str, list]"
         case Record() | Instance():
             return "dict"
+        case Operations():
+            return "list[list]"
+        case Lines():
+            return "list[str]"
         case MemberOf(otherwise=otherwise):
             return annotation(otherwise)
 
@@ -260,5 +281,14 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case Record(fields=fields) | Instance(fields=fields):
             inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
             return f"an object with the keys {inner}", "objects"
+        case Lines(width=width):
+            inner = "one integer" if width == 1 else "integers, equally many"
+            return f"a list of lines with {inner} in each", ""
+        case Operations(methods=methods):
+            inner = "; ".join(
+                f"`{name}` with {' and '.join(words(s) for s in shapes)}" if shapes else f"`{name}`"
+                for name, shapes in methods
+            )
+            return f"a list of operations, each a list of a name and its arguments: {inner}", ""
         case MemberOf(otherwise=otherwise):
             return _one_and_many(otherwise)

@@ -64,6 +64,38 @@ class SourceFile:
         return next((node for node in self.classes() if node.name == name), None)
 
 
+# Definitions of one name that are looked at, each as if it were the only one.
+_MOST_VERSIONS = 4
+
+
+def versions(file: SourceFile) -> Iterator[tuple[SourceFile, frozenset[str] | None]]:
+    """Yield the file with one definition of each name, and the names that are new in it.
+
+    People keep several solutions of a problem in one file, all by one name;
+    Python would see the last one only. The first version holds the last ones,
+    and all its names are new, which None stands for.
+    """
+    repeated: dict[str, list[ast.stmt]] = {}
+    for node in file.original.body:
+        if isinstance(node, Function | ast.ClassDef):
+            repeated.setdefault(node.name, []).append(node)
+    repeated = {name: nodes for name, nodes in repeated.items() if len(nodes) > 1}
+    if not repeated:
+        yield file, None
+        return
+    most = max(len(nodes) for nodes in repeated.values())
+    for number in range(min(most, _MOST_VERSIONS)):
+        dropped = {
+            id(node)
+            for nodes in repeated.values()
+            for position, node in enumerate(reversed(nodes))
+            if position != min(number, len(nodes) - 1)
+        }
+        tree = ast.Module([n for n in file.original.body if id(n) not in dropped], [])
+        new = frozenset(name for name, nodes in repeated.items() if len(nodes) > number)
+        yield _taken_apart(file.text, tree), new if number else None
+
+
 def parse(text: str) -> SourceFile:
     """Parse a file.
 
@@ -79,6 +111,11 @@ def parse(text: str) -> SourceFile:
         raise Rejected("not_parseable", str(error)) from error
     defined = frozenset().union(*(bound_names(node) for node in tree.body))
     tree = Modernised(defined).visit(tree)
+    return _taken_apart(text, tree)
+
+
+def _taken_apart(text: str, tree: ast.Module) -> SourceFile:
+    defined = frozenset().union(*(bound_names(node) for node in tree.body))
     cleaned = _Cleaned(_unavailable(tree, defined)).visit(copy.deepcopy(tree))
     return SourceFile(text, tree, tuple(_statements(cleaned)))
 

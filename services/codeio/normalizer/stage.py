@@ -7,13 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.adopted import adopt
+from codeio.normalizer.candidates import find_units
 from codeio.normalizer.docs import header
 from codeio.normalizer.examples import collect_examples
 from codeio.normalizer.selection import best
-from codeio.normalizer.source import SourceFile, parse
+from codeio.normalizer.source import SourceFile, parse, versions
 from codeio.normalizer.statement import io_description, problem_statement
 from codeio.normalizer.trials import ENTRY_POINT, Failed, Trial, Trials
-from codeio.normalizer.units import Refusal, Unit, find_units
+from codeio.normalizer.units import Refusal, Unit
 from codeio.normalizer.usage import Inference
 from codeio.runtime.errors import Rejected
 from codeio.runtime.records import origin_of, program_id
@@ -59,26 +60,33 @@ class Normalizer:
             yield adopt(raw)
             return
         file = parse(raw.content)
-        inference = Inference(file.original)
-        found = list(find_units(file, inference))
+        found: list[Unit | Refusal] = []
+        classes: dict[str, Mapping[str, Slot]] = {}
+        for version, new in versions(file):
+            inference = Inference(version.original)
+            classes |= _buildable(version, inference)
+            of_version = find_units(version, inference)
+            collect_examples(version, [unit for unit in of_version if isinstance(unit, Unit)])
+            found += [u for u in of_version if new is None or u.name.split(".")[0] in new]
         units = [unit for unit in found if isinstance(unit, Unit)]
         refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
         units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
-        collect_examples(file, units)
-        tried = await self._trials.search(units, _buildable(file, inference)) if units else []
+        tried = await self._trials.search(units, classes) if units else []
         ranked = best([t for t in tried if isinstance(t, Trial)], self._programs_per_file + _SPARE)
         confirmed = await self._trials.confirm(ranked) if ranked else []
         kept = [trial for trial in confirmed if isinstance(trial, Trial)]
+        entries = _entries(units)
         for trial in kept[: self._programs_per_file]:
-            yield self._program(raw, file, trial, alone=len(units) == 1)
+            is_entry = trial.unit.is_script or entries == {trial.unit.name.split(".")[-1]}
+            heading = header(file.text, file.original) if is_entry else ""
+            yield self._program(raw, trial, heading)
         if not kept:
             failed = [t for t in (*tried, *confirmed) if isinstance(t, Failed)]
             yield _rejection(raw, self.name, refusals, failed)
 
-    def _program(self, raw: RawFile, file: SourceFile, trial: Trial, *, alone: bool) -> Program:
+    def _program(self, raw: RawFile, trial: Trial, heading: str) -> Program:
         origin = origin_of(raw)
         origin.unit = trial.unit.name
-        heading = header(file.text, file.original) if alone else ""
         return Program(
             program_id=program_id(code=trial.program, entry_point=ENTRY_POINT, origin=origin),
             code=trial.program,
@@ -89,6 +97,18 @@ class Normalizer:
             seed_inputs=trial.examples,
             origin=origin,
         )
+
+
+def _entries(units: Sequence[Unit]) -> set[str]:
+    """Return the names of functions and methods that no other unit calls."""
+    called: set[str] = set()
+    for unit in units:
+        for node in ast.walk(unit.node):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).split(".")[-1]
+                called |= {name} - {unit.name.split(".")[-1]}
+    plain = [unit for unit in units if not unit.operations and not unit.is_script]
+    return {unit.name.split(".")[-1] for unit in plain} - called
 
 
 def _buildable(file: SourceFile, inference: Inference) -> Mapping[str, Mapping[str, Slot]]:

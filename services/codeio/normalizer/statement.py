@@ -7,7 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.docs import english
+from codeio.normalizer.narration import narrate
 from codeio.normalizer.shapes import IndexOf, LengthOf, MemberOf, Shape, annotation, words
+from codeio.normalizer.vocabulary import listed
 from codeio.runtime import values
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ def io_description(trial: Trial) -> str:
     for name, shape in trial.shapes.items():
         meaning = documentation.meanings.get(name, "")
         lines.append(f"  `{name}` ({annotation(shape)}): {_parameter(shape, meaning)}")
-    kind, said = output_type(trial.outputs), documentation.result_meaning
-    lines += ["", "Output:", f"  `return` ({kind}): {_sentence(said or _result_words(trial))}"]
+    said = _result_meaning(trial) or re.sub(r"^Return ", "", _asked(trial))
+    lines += ["", "Output:", f"  `return` ({output_type(trial.outputs)}): {_sentence(said)}"]
     return "\n".join(lines)
 
 
@@ -35,26 +37,115 @@ def problem_statement(trial: Trial, heading: str) -> str:
 
     Args:
         trial: the unit with the shapes that worked.
-        heading: what the file says at its top, where it speaks of this unit alone.
+        heading: what the file says at its top, where it speaks of this unit.
     """
     documentation = trial.unit.documentation
-    summary = documentation.summary or english(heading)
-    if len(summary) > _LONGEST_SUMMARY:
-        summary = summary[:_LONGEST_SUMMARY].rsplit(". ", 1)[0]
-    parts = [_sentence(summary)] if summary else []
-    title = title_words(trial.unit.name)
+    summary = tidy(documentation.summary) or tidy(heading)
+    parts = [_sentence(summary) if summary else _task(trial)]
     given = _listed(
         f"`{name}` ({_with_meaning(shape, documentation.meanings.get(name, ''))})"
         for name, shape in trial.shapes.items()
     )
-    asked = documentation.result_meaning or _result_words(trial)
-    if summary:
-        parts.append(f"You are given {given}.")
-    else:
-        parts.append(f"Work out `{title}`: you are given {given}.")
-    parts.append(f"Return {_lowered(asked).rstrip('.')}.")
-    parts += _special_cases(trial)
+    parts.append(f"You are given {given}.")
+    steps = "" if summary or trial.unit.operations else narrate(trial.unit.node)
+    if steps:
+        parts.append(f"Work as follows: {steps}.")
+    parts.append(_asked(trial))
+    if not steps:
+        parts += _special_cases(trial)
     return " ".join(parts)
+
+
+_END_OF_SUMMARY = re.compile(
+    r"\b(examples?|inputs?|outputs?|sample|test cases?|follow[ -]up|constraints?|definition for|"
+    r"time complexity|space complexity|runtime|usage|args?|returns?|params?)\b\s*\d*\s*[:：]|>>>",
+    re.IGNORECASE,
+)
+
+
+def tidy(text: str) -> str:
+    """Return what a text says of the task, on one line: no examples, code or numbering."""
+    lines = [line for line in text.splitlines() if not _CODE.search(line)]
+    text = " ".join(" ".join(lines).split())
+    end = _END_OF_SUMMARY.search(text)
+    text = english(text[: end.start()] if end else text)
+    text = re.sub(
+        r"^(?:(?:problem|question|leetcode|exercise)?\s*#?\d+\s*[.:)-]\s*)+",
+        "",
+        text,
+        flags=re.IGNORECASE,
+    )
+    if len(text) > _LONGEST_SUMMARY:
+        text = text[:_LONGEST_SUMMARY].rsplit(". ", 1)[0]
+    return text if len(text.split()) > 2 else ""
+
+
+_CODE = re.compile(
+    r"^\s*(class|def|return|import|from)\b.*[:(]|\bself\.|__|^\s*\w+ = |^\s*(if|for|while)\b.*:$|"
+    r"^\s*definition for",
+    re.IGNORECASE,
+)
+
+_QUESTIONS = ("is", "has", "can", "are", "contains", "should", "does", "have")
+_VERBS = frozenset(
+    listed(
+        "get find calculate compute count check make create build sort reverse merge convert "
+        "print remove add insert delete search generate solve determine validate swap rotate "
+        "replace return max min sum encode decode compress encrypt decrypt parse split join "
+        "flatten filter partition traverse evaluate classify detect draw display list show "
+        "multiply divide subtract transpose apply update move shift select pick group fill "
+        "reduce expand simplify format normalize normalise translate rearrange"
+    )
+)
+
+
+def _task(trial: Trial) -> str:
+    """Return the task as the name of the unit tells it."""
+    if trial.unit.operations:
+        return (
+            f"An object of the class `{trial.unit.name}` is made, and operations are applied "
+            "to it one after another."
+        )
+    if trial.unit.is_script:
+        return "A short calculation is carried out on its inputs."
+    first, *rest = title_words(trial.unit.name).split()
+    title = " ".join((first, *rest))
+    if first in _QUESTIONS and rest:
+        return f"Decide the question: {title}?"
+    if first in _VERBS and rest and first not in ("max", "min", "sum"):
+        return _sentence(title)
+    return f"Determine the {title}."
+
+
+def _asked(trial: Trial) -> str:
+    """Return what to return, as a sentence."""
+    kind = _KIND_WORDS.get(output_type(trial.outputs), "")
+    as_kind = f" as {kind}" if kind else ""
+    if trial.unit.operations:
+        return "Return the list of what each operation gives, null where it gives nothing."
+    match trial.result.source:
+        case "changed":
+            return (
+                f"Return `{trial.result.name}` as it is in the end, since it is changed in place."
+            )
+        case "printed" if trial.result.printed_form in ("line", "number"):
+            return f"Return what is printed{as_kind}."
+        case "printed":
+            return "Return the lines that are printed, in order."
+        case _:
+            meaning = _result_meaning(trial)
+            return (
+                f"Return {_lowered(meaning).rstrip('.')}."
+                if meaning
+                else f"Return the answer{as_kind}."
+            )
+
+
+def _result_meaning(trial: Trial) -> str:
+    """Return what the file says of the result, if it says more than a type."""
+    meaning = trial.unit.documentation.result_meaning
+    meaning = re.sub(r"^returns?\s+", "", meaning, flags=re.IGNORECASE)
+    return meaning if len(meaning.split()) > 2 else ""
 
 
 def title_words(name: str) -> str:
@@ -66,25 +157,22 @@ def title_words(name: str) -> str:
 
 def output_type(outputs: Iterable[str]) -> str:
     """Return the type of the outputs, such as `list[int]` or `int | None`."""
-    kinds = sorted(
-        {_type_of(values.loads(text)) for text in outputs}, key=lambda k: (k == "None", k)
-    )
-    if len(kinds) > 1 and "list" in kinds:
-        kinds = [kind for kind in kinds if kind != "list"]
-    if {"int", "float"} <= set(kinds):
+    return _common_type([values.loads(text) for text in outputs])
+
+
+def _common_type(found: list[object]) -> str:
+    kinds = {type(value).__name__ for value in found if value is not None}
+    if {"int", "float"} <= kinds:
         kinds.remove("int")
-    return " | ".join(kinds)
-
-
-def _type_of(value: object) -> str:
-    if value is None:
-        return "None"
-    if isinstance(value, list):
-        inner = {_type_of(item) for item in value}
-        if {"int", "float"} <= inner:
-            inner.remove("int")
-        return f"list[{inner.pop()}]" if len(inner) == 1 else "list"
-    return type(value).__name__
+    names = sorted(kinds)
+    if "list" in kinds:
+        items = [item for value in found if isinstance(value, list) for item in value]
+        inner = _common_type(items)
+        simple = inner and inner.count("|") < 2
+        names[names.index("list")] = f"list[{inner}]" if simple else "list"
+    if any(value is None for value in found):
+        names.append("None")
+    return " | ".join(names)
 
 
 def _parameter(shape: Shape, meaning: str) -> str:
@@ -103,20 +191,6 @@ def _parameter(shape: Shape, meaning: str) -> str:
 def _with_meaning(shape: Shape, meaning: str) -> str:
     meaning = _lowered(meaning.rstrip("."))
     return f"{words(shape)}: {meaning}" if meaning else words(shape)
-
-
-def _result_words(trial: Trial) -> str:
-    title = title_words(trial.unit.name)
-    kind = _KIND_WORDS.get(output_type(trial.outputs), "the value")
-    match trial.result.source:
-        case "changed":
-            return f"`{trial.result.name}` as it is after `{title}` has changed it in place"
-        case "printed" if trial.result.printed_form in ("line", "number"):
-            return f"what `{title}` prints, {kind}"
-        case "printed":
-            return f"the lines that `{title}` prints, in order"
-        case _:
-            return f"the result of `{title}`, {kind}"
 
 
 _KIND_WORDS = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeio.normalizer.assemble import ENTRY_POINT, Result, caller_source, program_source
 from codeio.normalizer.generators import generator_source
 from codeio.normalizer.hypotheses import Hypothesis, combinations
+from codeio.normalizer.shapes import Operations
 from codeio.runtime import values
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 
@@ -42,6 +43,8 @@ class Trial:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     examples: tuple[str, ...]
+    coverage: float
+    """Share of the lines of its functions that the inputs reach."""
 
     @property
     def distinct(self) -> int:
@@ -79,7 +82,7 @@ class Trials:
         asked = [
             _Asked(
                 unit,
-                combinations(unit.slots, classes=classes, sorted_first=_is_binary_search(unit)),
+                _hypotheses(unit, classes),
             )
             for unit in units
         ]
@@ -102,6 +105,18 @@ class Trials:
             found.append(_confirmed(trial, outputs, str(answer.get("error", ""))))
         return found
 
+    def _harness(self, jobs: list[dict[str, Any]]) -> str:
+        limits = self._limits
+        lines = [
+            _HARNESS,
+            f"CONTAINER_ITEMS, STRING_CHARS = {limits.container_items}, {limits.string_chars}",
+            f"VALUE_BYTES = {limits.value_bytes}",
+            f"JOBS = json.loads({json.dumps(jobs)!r})",
+            # Imports read clocks and files on their own account: before any call is watched.
+            *(f"load({line!r})" for line in _imports(jobs)),
+        ]
+        return "\n".join(lines) + "\n"
+
     async def _ask(
         self, jobs: Sequence[dict[str, Any]], *, replica: int
     ) -> list[tuple[dict[str, Any], tuple[str, str] | None]]:
@@ -112,7 +127,7 @@ class Trials:
             if not waiting:
                 break
             request = ExecuteRequest(
-                code=f"{_HARNESS}\nJOBS = json.loads({json.dumps([jobs[i] for i in waiting])!r})\n",
+                code=self._harness([jobs[index] for index in waiting]),
                 entry_point="trial",
                 calls=[Call(input_json=f'{{"index": {at}}}') for at in range(len(waiting))],
                 replica=replica,
@@ -131,6 +146,13 @@ class Trials:
                     answers[index] = values.loads(result.output_json), None
         gone = ("not_reached", "units before it ended the process")
         return [answers.get(index, ({}, gone)) for index in range(len(jobs))]
+
+
+def _imports(jobs: list[dict[str, Any]]) -> list[str]:
+    """Return the import lines of the jobs' code."""
+    sources = [str(job.get("closure") or job.get("program")) for job in jobs]
+    lines = [line for source in sources for line in source.splitlines()]
+    return list(dict.fromkeys(line for line in lines if line.startswith(("import ", "from "))))
 
 
 def _job(entry: _Asked) -> dict[str, Any]:
@@ -177,12 +199,13 @@ def _judged(entry: _Asked) -> Trial | Failed:
         inputs=tuple(pairs),
         outputs=tuple(pairs.values()),
         examples=tuple(dict.fromkeys(examples)),
+        coverage=entry.answer["coverage"],
     )
 
 
 def _result(unit: Unit, records: list[dict[str, Any]]) -> Result | None:
     """Return where the outputs come from that differ, the returned value first."""
-    returned = [r["result"] for r in records if r["result"] is not None and r["fits"]]
+    returned = [r["returned"] for r in records if r["returned"] is not None and not r["unusable"]]
     if len(set(returned)) > 1:
         kinds = frozenset(kind for record in records for kind in record["kinds"])
         return Result("returned", kinds=kinds)
@@ -191,7 +214,7 @@ def _result(unit: Unit, records: list[dict[str, Any]]) -> Result | None:
         if len({change["value"] for change in changed}) > 1:
             kinds = frozenset(kind for change in changed for kind in change["kinds"])
             return Result("changed", name, kinds)
-    texts = [record["printed"] for record in records]
+    texts = [record["printed"] for record in records if record["printed"] is not None]
     if len(set(texts)) > 1:
         return Result("printed", printed_form=_printed_form(texts))
     return None
@@ -206,14 +229,22 @@ def _printed_form(texts: list[str]) -> str:
 
 
 def _output(record: dict[str, Any], result: Result) -> str | None:
-    if result.source == "returned":
-        return record["result"] or "null" if record["fits"] else None
+    """Return the output of a record as JSON, null where it is of no use."""
+    if result.source == "printed":
+        return None if record["printed"] is None else values.dumps(record["printed"])
     if result.source == "changed":
         change = record["changed"].get(result.name)
-        return (
-            change["value"] if change else values.dumps(values.loads(record["input"])[result.name])
-        )
-    return values.dumps(record["printed"])
+        unchanged = values.loads(record["input"])[result.name]
+        return str(change["value"]) if change else values.dumps(unchanged)
+    if record["unusable"] or record["returned"] is None:
+        return None
+    if record["returned"] == "null" and result.kinds in _NODE_KINDS:
+        return "[]"
+    return str(record["returned"])
+
+
+# Linked lists and trees become lists; no node at all is the empty one.
+_NODE_KINDS = ({"top:linked"}, {"top:tree"})
 
 
 def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | Failed:
@@ -232,16 +263,28 @@ def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | F
         return Failed(trial.unit, "too_few_pairs", error)
     if len({after for _, after in kept}) < 2:
         return Failed(trial.unit, "constant_output", "")
-    return Trial(
-        unit=trial.unit,
-        shapes=trial.shapes,
-        generator=trial.generator,
-        result=trial.result,
-        program=trial.program,
+    return replace(
+        trial,
         inputs=tuple(text for text, _ in kept),
         outputs=tuple(after for _, after in kept),
-        examples=trial.examples,
     )
+
+
+def _hypotheses(unit: Unit, classes: Mapping[str, Mapping[str, Slot]]) -> list[Hypothesis]:
+    found = combinations(unit.slots, classes=classes, sorted_first=_is_binary_search(unit))
+    if not unit.operations:
+        return found
+    adding = tuple(operation.method for operation in unit.operations if operation.adds)
+    folded = []
+    for hypothesis in found:
+        shapes = {name: s for name, s in hypothesis.shapes.items() if "." not in name}
+        methods = tuple(
+            (operation.method, tuple(hypothesis.shapes[name] for name in operation.slot_names))
+            for operation in unit.operations
+        )
+        shapes["operations"] = Operations(methods, adding)
+        folded.append(Hypothesis(hypothesis.cost, shapes))
+    return folded
 
 
 def _is_binary_search(unit: Unit) -> bool:

@@ -10,14 +10,23 @@ from codeio.normalizer.closure import Closure, close
 from codeio.normalizer.docs import Documentation, comments_above, read_docstring
 from codeio.normalizer.purity import check
 from codeio.normalizer.scopes import MUTATORS, Function, base_name, body_nodes
-from codeio.runtime.errors import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from codeio.normalizer.evidence import Slot
     from codeio.normalizer.source import SourceFile
     from codeio.normalizer.usage import Inference, Signature
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method that may be called on an object; its arguments are slots of the unit by name."""
+
+    method: str
+    slot_names: tuple[str, ...]
+    adds: bool
+    """Whether it takes an argument and changes the object."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,10 @@ class Unit:
     """Lines that give module-level state its first value again."""
     documentation: Documentation = field(default_factory=Documentation)
     examples: list[dict[str, Any]] = field(default_factory=list)
-    literal_parameters: Mapping[str, str] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    """Where the parameter `operations` lists what is done to an object: what there is to do."""
+
+    is_script: bool = False
 
     @property
     def logic(self) -> int:
@@ -57,37 +69,11 @@ class Refusal:
     detail: str
 
 
-def find_units(file: SourceFile, inference: Inference) -> Iterator[Unit | Refusal]:
-    """Yield functions first, then methods, in the file's order."""
-    for node in file.functions():
-        if not _is_test(node.name):
-            yield from _attempt(node.name, lambda node=node: _function(file, inference, node))
-    for owner in file.classes():
-        if _is_test(owner.name) or any("Test" in ast.unparse(base) for base in owner.bases):
-            continue
-        for member in owner.body:
-            if isinstance(member, Function) and not _is_special(member.name):
-                yield from _attempt(
-                    f"{owner.name}.{member.name}",
-                    lambda owner=owner, member=member: _method(file, inference, owner, member),
-                )
-
-
-def _attempt(name: str, make: Any) -> Iterator[Unit | Refusal]:
-    try:
-        unit = make()
-    except Rejected as refusal:
-        yield Refusal(name, refusal.reason, refusal.detail)
-        return
-    if unit is not None:
-        yield unit
-
-
-def _function(file: SourceFile, inference: Inference, node: Function) -> Unit | None:
+def function_unit(file: SourceFile, inference: Inference, node: Function) -> Unit | None:
     signature = inference.signatures.get(node.name)
     if signature is None or signature.node.name != node.name:
         return None
-    names = _wanted_parameters(signature, skip=0)
+    names = wanted_parameters(signature, skip=0)
     self_like = bool(signature.names) and signature.names[0] == "self"
     if self_like:
         names.remove("self")
@@ -107,19 +93,19 @@ def _function(file: SourceFile, inference: Inference, node: Function) -> Unit | 
     )
 
 
-def _method(
+def method_unit(
     file: SourceFile, inference: Inference, owner: ast.ClassDef, node: Function
 ) -> Unit | None:
     signature = inference.signatures[f"{owner.name}.{node.name}"]
     constructor = inference.signatures.get(f"{owner.name}.__init__")
     static = not signature.takes_self or _is_classmethod(node)
     skip = 1 if signature.takes_self else 0
-    names = _wanted_parameters(signature, skip=skip)
+    names = wanted_parameters(signature, skip=skip)
     slots: dict[str, Slot] = {name: signature.parameters[name] for name in names}
     if static:
         made = owner.name
     else:
-        built = [] if constructor is None else _wanted_parameters(constructor, skip=1)
+        built = [] if constructor is None else wanted_parameters(constructor, skip=1)
         renamed = {name: f"initial_{name}" if name in slots else name for name in built}
         first = {renamed[n]: constructor.parameters[n] for n in built} if constructor else {}
         slots = {**first, **slots}
@@ -144,7 +130,7 @@ def _closed(file: SourceFile, names: frozenset[str], attributes: frozenset[str])
     return closure
 
 
-def _wanted_parameters(signature: Signature, skip: int) -> list[str]:
+def wanted_parameters(signature: Signature, skip: int) -> list[str]:
     """Return the parameters that the program gets: those without default, and simple defaults."""
     node = signature.node
     positional = signature.names[skip:]
@@ -247,14 +233,6 @@ def _documentation(file: SourceFile, node: Function) -> Documentation:
     if not documentation.summary:
         documentation.summary = comments_above(file.text, node.lineno)
     return documentation
-
-
-def _is_test(name: str) -> bool:
-    return name.lower().startswith(("test", "_test"))
-
-
-def _is_special(name: str) -> bool:
-    return name.startswith("__")
 
 
 def _is_classmethod(node: Function) -> bool:

@@ -79,6 +79,12 @@ class Inference:
         for signature in self.signatures.values():
             self._walk(signature)
 
+    def infer(self, node: Function) -> Signature:
+        """Return the slots of a function that is not in the file but reads its names."""
+        signature = Signature(node)
+        self._walk(signature)
+        return signature
+
     def _walk(self, signature: Signature) -> None:
         scope = dict(signature.parameters)
         body = _Body(self, scope, signature)
