@@ -32,7 +32,7 @@ def make_pool(settings: Settings, *, say: Callable[[str], None]) -> tuple[Pool, 
     if settings.sandbox.backend == "gvisor":
         runsc = find_runsc(home)
         environment = build_guest_environment(home, say=say)
-        backend = GvisorBackend(runsc, environment, settings.limits)
+        backend = GvisorBackend(runsc, environment, settings.limits, state=home / "state")
     else:
         say("warning: --sandbox process runs the code as you, with all that you may do")
         environment = build_guest_environment(home, say=say)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 GUEST = Path(__file__).parent / "guest"
 START_SECONDS = 60
 RESULT_BYTES = 32 << 20
-
-_serial = itertools.count()
 
 
 class Backend(Protocol):
@@ -89,6 +86,9 @@ class GvisorBackend:
     runsc: Runsc
     environment: GuestEnvironment
     limits: LimitsSettings
+    state: Path
+    """Where runsc keeps its own state. As root it mounts a network namespace there
+    and leaves it, so one folder serves all sandboxes."""
 
     async def start(self) -> Guest:
         folder = Path(tempfile.mkdtemp(prefix="codeio-sandbox-"))
@@ -97,10 +97,11 @@ class GvisorBackend:
         )
         (folder / "rootfs").mkdir()
         (folder / "config.json").write_text(json.dumps(self._bundle(command)))
-        flags = (*sandbox_flags(self.runsc.platform), f"--root={folder / 'state'}")
-        name = f"codeio-{os.getpid()}-{next(_serial)}"
+        flags = (*sandbox_flags(self.runsc.platform), f"--root={self.state}")
         return await _spawn(
-            [self.runsc.path, *flags, "run", f"--bundle={folder}", name], folder, environment=None
+            [self.runsc.path, *flags, "run", f"--bundle={folder}", folder.name],
+            folder,
+            environment=None,
         )
 
     def _bundle(self, command: Sequence[str]) -> dict[str, Any]:
