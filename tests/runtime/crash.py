@@ -92,7 +92,7 @@ def main(path: Path, files: int, seed: int) -> None:
     rng = random.Random(seed)
     kills: Counter[str] = Counter()
     for kind in itertools.cycle(EVENTS):
-        fuse = Fuse(kind, rng.randint(1, 6))
+        fuse = Fuse(kind, rng.randint(1, 8))
         child = os.fork()
         if child == 0:
             arm(fuse)

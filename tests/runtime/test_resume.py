@@ -15,13 +15,14 @@ from codeio.runtime.feed import Feed
 from codeio.runtime.local import LocalLog
 from codeio.runtime.runner import run_stages
 from codeio.runtime.topics import DEAD_LETTERS, TOPICS
+from codeio.v1.records_pb2 import DeadLetter
 from tests.runtime.crash import EVENTS
 from tests.runtime.stages import raw_files, workers
 
 if TYPE_CHECKING:
     from codeio.runtime.worker import Tally
 
-FILES = 40
+FILES = 24
 ROOT = Path(__file__).parents[2]
 
 
@@ -37,7 +38,7 @@ async def records(log: LocalLog) -> dict[str, list[bytes]]:
         async for message in log.read(name):
             value = message.value
             if name == DEAD_LETTERS.name:
-                letter = DEAD_LETTERS.decode(message)
+                letter = DeadLetter.FromString(value)
                 letter.ClearField("offset")
                 letter.error = letter.error.splitlines()[0]
                 value = letter.SerializeToString(deterministic=True)
@@ -52,7 +53,8 @@ async def run(path: Path) -> tuple[dict[str, list[bytes]], dict[str, Tally]]:
         carriers = workers(log)
         feed = Feed(log, raw_files(FILES))
         assert await run_stages(log, carriers, feed=feed)
-        tallies = {part.progress.stage: part.progress.tally for part in (feed, *carriers)}
+        progress = [feed.progress, *(worker.progress for worker in carriers)]
+        tallies = {stage.stage: stage.tally for stage in progress}
         for tally in tallies.values():
             tally.seconds, tally.retries = 0.0, 0
         return await records(log), tallies

@@ -17,6 +17,7 @@ from codeio.runtime.log import LogError
 from codeio.runtime.logfile import LogFile
 from codeio.runtime.runner import run_stages
 from codeio.runtime.topics import ATTEMPTS, PROGRAMS, RAW_FILES, REVISIONS, SAMPLES, TASKS
+from codeio.runtime.worker import Worker
 from codeio.v1.records_pb2 import Direction, Program, RawFile, Sample, Verdict
 from tests.faults import Fault, fault_of
 from tests.runtime import stages
@@ -142,7 +143,7 @@ async def test_a_signal_drains_and_the_next_run_goes_on(
     before = signal.getsignal(number)
     settings = stages.FAST.model_copy(update={"drain_seconds": 0.0})
     stage = Signalling(number)
-    worker = stages.Worker(stage, log, concurrency=1, settings=settings)
+    worker = Worker(stage, log, concurrency=1, settings=settings)
     assert not await run_stages(log, [worker], feed=Feed(log, raw_files(9)))
     assert stage.cancelled
     assert signal.getsignal(number) == before
@@ -157,7 +158,7 @@ async def test_a_signal_drains_and_the_next_run_goes_on(
 async def test_a_second_signal_stops_at_once(log: LocalLog) -> None:
     patient = stages.FAST.model_copy(update={"drain_seconds": 3600.0})
     stage = Signalling(signal.SIGINT, signal.SIGINT)
-    worker = stages.Worker(stage, log, concurrency=1, settings=patient)
+    worker = Worker(stage, log, concurrency=1, settings=patient)
     async with asyncio.timeout(60):
         assert not await run_stages(log, [worker], feed=Feed(log, raw_files(9)))
     assert stage.cancelled
@@ -218,7 +219,7 @@ async def test_a_log_that_fails_ends_the_run(
 
 async def test_cancelling_the_run_cancels_all_of_it(log: LocalLog) -> None:
     stage = Signalling()
-    worker = stages.Worker(stage, log, concurrency=1, settings=stages.FAST)
+    worker = Worker(stage, log, concurrency=1, settings=stages.FAST)
     running = asyncio.create_task(run_stages(log, [worker], feed=Feed(log, raw_files(9))))
     await stages.until(lambda: worker.progress.tally.read == 2 and worker.progress.running == 1)
     running.cancel()

@@ -46,7 +46,7 @@ class Handler:
 
     name = "normalizer"
 
-    def __init__(self, first: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, first: Callable[[str], Awaitable[object]]) -> None:
         self._first = first
         self.begun: list[str] = []
 
