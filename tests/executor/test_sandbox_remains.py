@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def test_neither_folders_nor_mounts_remain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,6 +31,6 @@ async def test_neither_folders_nor_mounts_remain(
         )
         request.calls.append(Call(input_json='{"n": 1}'))
         await pool.execute(request)
-        assert list(tmp_path.iterdir())
+        assert names(tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
