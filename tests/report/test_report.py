@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+import codeio
 from codeio.report import Report, summarise, terminal_summary, write_report
 from codeio.report.figures import Spread
 from codeio.report.page import render
@@ -26,7 +27,6 @@ from tests.dataset.factory import CORRECT, INPUT, OUTPUT, WRONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from google.protobuf.message import Message
 
@@ -302,7 +302,7 @@ def test_an_unknown_reason_still_reads() -> None:
 
 def test_every_reason_that_a_stage_gives_has_a_meaning() -> None:
     given = re.compile(r'(?:Rejected|Refusal|Failed)\((?:[\w.]+,)?\s*f?"([a-z_]+)')
-    sources = files("codeio").rglob("*.py")  # type: ignore[attr-defined]
+    sources = list(Path(codeio.__file__).parent.rglob("*.py"))
     found = {reason for source in sources for reason in given.findall(source.read_text())}
     assert len(found) > 20
     assert found <= MEANINGS.keys(), "add them to codeio/report/reasons.py"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING
 
 from codeio.dataset.card import write_cards
@@ -58,6 +59,7 @@ def export(  # noqa: PLR0913
     names = tuple(formats) or settings.formats
     formats_named(names)
     check_shares(settings.splits)
+    out = out.resolve()
     _check_place(out)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -85,6 +87,8 @@ def export(  # noqa: PLR0913
         _put_in_place(partial, out)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
+    except sqlite3.OperationalError as error:  # such as a full disk
+        raise UsageError(f"cannot write {out}: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return summary

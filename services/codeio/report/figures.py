@@ -73,7 +73,7 @@ class Report:
     rejections: Mapping[str, Mapping[str, int]]
     """Count by stage and reason."""
     seconds: Mapping[str, float]
-    """Time by stage."""
+    """Time by stage, added up over records that were handled at the same time."""
     settings: Mapping[str, Any]
     pairs_per_program: Spread
     outputs_per_program: Spread

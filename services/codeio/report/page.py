@@ -54,7 +54,6 @@ def render(report: Report) -> str:
     environment.filters |= {
         "count": lambda number: f"{number:,}",
         "percent": _percent,
-        "seconds": _seconds,
         "words": _words,
         "excerpt": _excerpt,
         "meaning": meaning,
@@ -116,14 +115,6 @@ def _percent(part: float, whole: float) -> str:
         return "–"
     share = part / whole
     return f"{share:.0%}" if share in {0, 1} else f"{share:.1%}"
-
-
-def _seconds(value: float) -> str:
-    if value < 90:
-        return f"{value:.1f} s"
-    minutes, seconds = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
 
 
 def _words(name: str) -> str:

@@ -17,6 +17,7 @@ MEANINGS = {
     # Making programs of files.
     "bad_generator": "The input generator that came with the program is not usable.",
     "constant_output": "It gives the same output for every input: there is nothing to predict.",
+    "identity_output": "It gives back what it is given: there is nothing to predict.",
     "impure": "It depends on more than its arguments: files, network, clock, randomness or other "
     "processes.",
     "missing_package": "It imports a package that the sandbox does not have.",
