@@ -50,9 +50,9 @@ _FAMILIES: tuple[tuple[_Member, ...], ...] = (
     (
         _Member("JSON", (_MIT_GRANT, "used for good not evil")),
         _Member("X11", (_MIT_GRANT, "shall not be used in advertising")),
-        _Member("LicenseRef-MIT-advertising", (_MIT_GRANT, "advertising")),
+        _Member("LicenseRef-MIT-advertising", (_MIT_GRANT, "advertising"), lacks=(_BSD_GRANT,)),
         _Member("MITNFA", (_MIT_GRANT, "distributions of all or part of the software")),
-        _Member("NCSA", (_MIT_GRANT, "endorse or promote products")),
+        _Member("NCSA", (_MIT_GRANT, "endorse or promote products"), lacks=(_BSD_GRANT,)),
         _Member("MIT", (_MIT_GRANT, _MIT_RIGHTS, "above copyright notice")),
         _Member("MIT-0", (_MIT_GRANT, _MIT_RIGHTS, "to do so the software is provided as is")),
         _Member("MIT", ("licensed under the mit license",)),
@@ -134,7 +134,7 @@ _FAMILIES: tuple[tuple[_Member, ...], ...] = (
 
 _GNU = re.compile(r"gnu (affero |lesser |library or lesser |library )?(general )?public licen[sc]e")
 _GNU_SHORT = re.compile(r"\b([al]?)gpl ?v?(?:ersion )?([123])\b")
-_GNU_VERSION = re.compile(r"(?:version|licen[sc]e v) ?([123])(?: (1))?")
+_GNU_VERSION = re.compile(r"\bv(?:ersion )?([123])(?: (1))?\b")
 
 
 def recognise(text: str) -> list[str]:

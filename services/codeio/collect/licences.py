@@ -107,6 +107,9 @@ _NO_LICENCE = frozenset(
     {"", "none", "unknown", "other", "noassertion", "no_license", "no license", "n/a", "null"}
 )
 
+# Either of two or more licences: no better than unknown.
+_AMBIGUOUS = frozenset({"bsd", "bsd license", "bsd-like", "public domain", "permissive"})
+
 
 def from_name(name: str) -> str:
     """Return the SPDX expression for an expression or a common name; empty when unknown."""
@@ -118,6 +121,17 @@ def from_name(name: str) -> str:
     if alias is not None:
         return alias
     return _expression(name)
+
+
+def from_statement(name: str) -> str:
+    """Return the expression for a licence that someone states outright.
+
+    A name that nobody knows is still a licence, and not an allowed one.
+    """
+    known = from_name(name)
+    if known or " ".join(name.split()).lower() in _NO_LICENCE | _AMBIGUOUS:
+        return known
+    return "LicenseRef-" + re.sub(r"[^A-Za-z0-9.]+", "-", name)[:60].strip("-")
 
 
 def from_names(names: Iterable[str]) -> str:

@@ -69,7 +69,9 @@ def _choose(finder: PackageFinder, wanted: Requirement) -> Package:
     logger = logging.getLogger("unearth")
     logger.addHandler(messages)
     try:
-        packages = list(finder.find_matches(wanted))
+        packages = list(finder.find_matches(wanted, allow_prereleases=False)) or list(
+            finder.find_matches(wanted, allow_prereleases=True)
+        )
     finally:
         logger.removeHandler(messages)
     if not packages:
@@ -90,7 +92,8 @@ def _rank(filename: str) -> int:
 
 def _stream(finder: PackageFinder, package: Package, into: Path) -> None:
     link = package.link
-    digests = {name: hashlib.new(name) for name in link.hashes or {}}
+    stated = link.hash_option or {}
+    digests = {name: hashlib.new(name) for name in stated}
     size = 0
     with (
         finder.session.get_stream(link.normalized) as response,
@@ -108,7 +111,7 @@ def _stream(finder: PackageFinder, package: Package, into: Path) -> None:
                 digest.update(chunk)
             file.write(chunk)
     for name, digest in digests.items():
-        if digest.hexdigest() not in (link.hashes or {})[name]:
+        if digest.hexdigest() not in stated[name]:
             raise UsageError(
                 f"{link.filename} does not have the {name} that the index states; "
                 "try again, and check the index if it persists"

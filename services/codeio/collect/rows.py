@@ -140,9 +140,9 @@ def _licence(row: Mapping[str, Any]) -> str:
     for name in _LICENCE:
         match row.get(name):
             case str() as one if one:
-                return licences.from_name(one) or one
+                return licences.from_statement(one)
             case [*many] if many:
-                return licences.from_names(str(one) for one in many)
+                return licences.all_of(licences.from_statement(str(one)) for one in many)
     return ""
 
 
