@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from codeio.cot_generator.tracing.derivation import Derivation, Inverter, evaluated, shown
+from codeio.cot_generator.tracing.derivation import Derivation, evaluated, identical, shown
 from codeio.cot_generator.tracing.expressions import Said
+from codeio.cot_generator.tracing.inverter import Inverter
 from codeio.cot_generator.tracing.operations import Impossible
+from codeio.cot_generator.tracing.runs import Run
 from codeio.cot_generator.tracing.wording import code
 from codeio.runtime import values
 from codeio.runtime.trace import position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from codeio.cot_generator.tracing.runs import Run
     from codeio.cot_generator.tracing.story import Story
+    from codeio.runtime.trace import Step
 
-_PER_BASE = 4
+_WAYS = 6
+_LAST_STEPS = 400
 _MAX_BYTES = 1024
 
 
@@ -34,29 +37,28 @@ class Candidate:
     """The run that it was derived from."""
 
 
-def candidates(base: Run, target: Any, *, limit: int = _PER_BASE) -> list[Candidate]:
+def derived(base: Run, target: Any) -> Iterator[Candidate]:
     """Derive inputs from a run that gave another output."""
     story = base.story()
     if story is None or story.trace.cut:
-        return []
+        return
     arguments = values.loads(base.input_json)
-    found: dict[str, Candidate] = {}
-    for derivation in (
-        *islice(Inverter(story, input_json=base.input_json).from_output(target), 2 * limit),
-        *islice(_other_branches(story, base, target), limit),
-    ):
+    ways = (
+        *islice(Inverter(story).from_output(target), _WAYS),
+        *islice(_other_branches(story, target), _WAYS),
+    )
+    for way in ways:
         try:
-            changed = derivation.applied(arguments)
+            changed = way.applied(arguments)
             text = values.dumps(changed)
         except (Impossible, ValueError):
             continue
-        if changed != arguments and len(text) <= _MAX_BYTES and derivation.reasons:
-            found.setdefault(text, Candidate(text, derivation.reasons, base))
-    return list(found.values())[:limit]
+        if changed != arguments and len(text) <= _MAX_BYTES:
+            yield Candidate(text, way.reasons, base)
 
 
 def echoes(base: Run, target: Any) -> Iterator[Candidate]:
-    """Propose the output itself as an argument of the same form.
+    """Propose the output itself, or what it counts, as an argument.
 
     Code that sorts, filters or cleans up leaves alone what is in order already.
     """
@@ -64,22 +66,73 @@ def echoes(base: Run, target: Any) -> Iterator[Candidate]:
         return
     arguments = values.loads(base.input_json)
     for name, value in arguments.items():
-        if type(value) is not type(target) or value == target:
+        if value == target:
             continue
-        if isinstance(target, list) and value and {*map(type, target)} != {*map(type, value)}:
-            continue
-        reason = Said(
-            f"The output has the same form as the argument {code(name)}. If the code only brings "
-            f"{code(name)} into order, then what is in order already should come back as it is, "
-            f"so I try {shown(target)} itself for {code(name)}"
-        )
-        yield Candidate(values.dumps({**arguments, name: target}), (reason,), base)
+        if type(value) is type(target) and _kinds(value) >= _kinds(target):
+            reason = (
+                f"the output has the same form as the argument {code(name)}; if the code only "
+                f"brings {code(name)} into order, what is in order already comes back as it is, "
+                f"so {shown(target)} itself is worth a try for {code(name)}"
+            )
+            yield Candidate(values.dumps({**arguments, name: target}), (Said(reason),), base)
+        counted = _counted(target, value)
+        if counted is not None:
+            reason = (
+                f"the output looks like a count of the parts of {code(name)}; a {code(name)} with "
+                f"each part as often as it says is {shown(counted)}"
+            )
+            yield Candidate(values.dumps({**arguments, name: counted}), (Said(reason),), base)
 
 
-def _other_branches(story: Story, base: Run, target: Any) -> Iterator[Derivation]:
+def resized(known: Sequence[Run], target: Any) -> Candidate | None:
+    """Give a list or text argument as many parts as the output is to have.
+
+    Only where in all known runs the output had as many parts as the argument.
+    """
+    if not isinstance(target, list | str) or not target or len(known) < 2:
+        return None
+    arguments = values.loads(known[0].input_json)
+    for name, value in arguments.items():
+        if not isinstance(value, list | str) or not value:
+            continue
+        pairs = [(values.loads(run.input_json).get(name), run.output) for run in known]
+        if all(
+            isinstance(given, list | str)
+            and isinstance(gave, list | str)
+            and len(given) == len(gave)
+            for given, gave in pairs
+        ):
+            longer = (value * (len(target) // len(value) + 1))[: len(target)]
+            reason = (
+                f"in the runs so far the output had as many parts as {code(name)}, so "
+                f"{code(name)} needs {len(target)}"
+            )
+            text = values.dumps({**arguments, name: longer})
+            return Candidate(text, (Said(reason),), known[0])
+    return None
+
+
+def _kinds(value: Any) -> set[type]:
+    return {type(item) for item in value} if isinstance(value, list) else set()
+
+
+def _counted(target: Any, value: Any) -> Any:
+    """Return what has each key of the target as often as its number says."""
+    if not isinstance(target, dict) or not isinstance(value, str | list):
+        return None
+    counts = list(target.items())
+    if not all(type(count) is int and 0 < count < 20 for _, count in counts):
+        return None
+    parts = [key for key, count in counts for _ in range(count)]
+    if isinstance(value, str):
+        return "".join(parts) if all(len(key) == 1 for key in target) else " ".join(parts)
+    return parts if all(isinstance(item, str) for item in value) else None
+
+
+def _other_branches(story: Story, target: Any) -> Iterator[Derivation]:
     """Ask conditions to come out so that a fixed result is reached, or is not."""
-    inverter = Inverter(story, input_json=base.input_json)
-    for step in reversed(story.trace.steps[-400:]):
+    inverter = Inverter(story)
+    for step in reversed(story.trace.steps[-_LAST_STEPS:]):
         node = story.source.statements.get(step.statement)
         if not isinstance(node, ast.If):
             continue
@@ -87,56 +140,45 @@ def _other_branches(story: Story, base: Run, target: Any) -> Iterator[Derivation
         if len(outcomes) != 1:
             continue
         [outcome] = outcomes
-        other = node.orelse if outcome else node.body
-        taken = node.body if outcome else node.orelse
+        taken, other = (node.body, node.orelse) if outcome else (node.orelse, node.body)
         test = code(ast.unparse(node.test))
-        if _returns(other, target):
+        result = _fixed_result(other, target)
+        if result:
             said = Said(
-                f"{shown(target)} is what {code('return ' + _literal(other))} gives, which stands "
-                f"where {test} is {str(not outcome).lower()}; in that run it was "
-                f"{str(outcome).lower()}"
+                f"{shown(target)} is what {code(result)} gives, which stands where {test} is "
+                f"{str(not outcome).lower()}; there it was {str(outcome).lower()}"
             )
-        elif (
-            _leaves(taken)
-            and story.trace.frames[step.frame].last > step.index
-            and any(
-                story.within(last, part)
-                for part in taken
-                if (last := _last_node(story, step.frame)) is not None
-            )
-        ):
+        elif _ended_in(story, step, taken):
             said = Said(
-                f"the run ended inside the branch of {test}, with another result, so {test} must "
-                f"be {str(not outcome).lower()}"
+                f"the call ended in the branch of {test} with another result, so {test} must be "
+                f"{str(not outcome).lower()}"
             )
         else:
             continue
-        for derivation in islice(inverter.from_condition(node.test, step, not outcome), 3):
-            yield Derivation(derivation.edits, (said, *derivation.reasons))
+        for way in islice(inverter.from_condition(node.test, step, not outcome), 3):
+            yield Derivation(way.edits, (said, *way.reasons))
 
 
-def _last_node(story: Story, frame: int) -> ast.AST | None:
-    last = story.trace.steps[story.trace.frames[frame].last]
-    return story.source.statements.get(last.statement)
+def _fixed_result(body: list[ast.stmt], target: Any) -> str:
+    """Return the statement of a branch that gives the target whatever happens, if it has one."""
+    for node in body:
+        value = None
+        if isinstance(node, ast.Return):
+            value = node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = node.value
+        if value is None:
+            continue
+        try:
+            if identical(evaluated(ast.unparse(value)), target):
+                return ast.unparse(node)
+        except Impossible:
+            continue
+    return ""
 
 
-def _returns(body: list[ast.stmt], target: Any) -> bool:
-    try:
-        return any(
-            isinstance(node, ast.Return)
-            and node.value is not None
-            and values.equal(evaluated(ast.unparse(node.value)), target)
-            for node in body
-        )
-    except Impossible:
-        return False
-
-
-def _literal(body: list[ast.stmt]) -> str:
-    return next(
-        ast.unparse(node.value) for node in body if isinstance(node, ast.Return) and node.value
-    )
-
-
-def _leaves(body: list[ast.stmt]) -> bool:
-    return any(isinstance(node, ast.Return) for node in body)
+def _ended_in(story: Story, step: Step, branch: Sequence[ast.stmt]) -> bool:
+    last = story.trace.frames[step.frame].last
+    node = story.source.statements.get(story.trace.steps[last].statement)
+    returns = [one for one in branch if isinstance(one, ast.Return)]
+    return last > step.index and node in returns

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.cot_generator.tracing.expressions import Reading, Said, join
 from codeio.cot_generator.tracing.wording import code, listed
-from codeio.runtime.trace import position
 from codeio.v1.records_pb2 import Claim
 
 if TYPE_CHECKING:
     from codeio.cot_generator.tracing.story import Act, Story
     from codeio.cot_generator.tracing.wording import Voice
-    from codeio.runtime.trace import Frame
+    from codeio.runtime.trace import Frame, Step
 
 Kind: TypeAlias = Literal["set", "act", "holds", "fails", "return", "leave"]
 
@@ -35,24 +34,30 @@ class Clause:
 class Clauses:
     """Turns statements into clauses."""
 
-    def __init__(self, story: Story, *, input_json: str, voice: Voice, width: int) -> None:
+    def __init__(self, story: Story, *, voice: Voice, width: int) -> None:
         self.story = story
-        self.input_json = input_json
         self.voice = voice
         self.width = width
 
-    def reading(self, act: Act) -> Reading:
-        return Reading(self.story.trace, act.step, input_json=self.input_json, width=self.width)
+        self._clauses: dict[int, Clause | None] = {}
+
+    def reading(self, step: Step) -> Reading:
+        return Reading(self.story.trace, step, width=self.width)
 
     def clause(self, act: Act, frame: Frame) -> Clause | None:
         """Return what the statement did; None where there is nothing to tell."""
+        if act.step.index not in self._clauses:
+            self._clauses[act.step.index] = self._clause(act, frame)
+        return self._clauses[act.step.index]
+
+    def _clause(self, act: Act, frame: Frame) -> Clause | None:
         node = act.node
         if act.step.raised and not isinstance(node, ast.Raise):
             source = ast.unparse(node).splitlines()[0]
             return Clause("act", Said(f"{code(source)} raises `{act.step.raised}`"))
         if isinstance(node, _SILENT):
             return None
-        reading = self.reading(act)
+        reading = self.reading(act.step)
         match node:
             case ast.Assign(targets=[target]):
                 return self._assign(reading, target, node.value)
@@ -62,6 +67,9 @@ class Clauses:
                 return self._assign(reading, target, value)
             case ast.AugAssign():
                 return self._augmented(reading, node)
+            case ast.Expr(value=ast.Yield(value=ast.expr() as value)):
+                yielded = reading.chain(value)
+                return Clause("act", Said(f"yield {code(yielded.text)}", yielded.facts))
             case ast.Expr():
                 return self._expression(reading, node)
             case ast.If():
@@ -95,19 +103,19 @@ class Clauses:
             return self._unpacked(reading, target, value)
         left = reading.substituted(target)
         right = reading.chain(value)
-        told = join([Said(code(f"{left.text} = {right.text}"), left.claims + right.claims)], "")
+        told = join([Said(code(f"{left.text} = {right.text}"), left.facts + right.facts)], "")
         return Clause("act", self._with_state(reading, target, told))
 
     def _named(self, reading: Reading, name: str, value: ast.expr) -> Said:
         chain = reading.chain(value)
         after = reading.step.changes.get(name)
-        claims = chain.claims
+        facts = chain.facts
         if reading.shown(after) and after is not None:
-            claims += (reading.claim(Claim.KIND_VALUE, name, after),)
+            facts += (reading.fact(Claim.KIND_VALUE, name, after),)
             if not chain.text.endswith(f" = {after}") and chain.text != after:
                 # The value has no text of its own, as with objects; the variable has.
-                return Said(code(f"{name} = {chain.text} = {after}"), claims)
-        return Said(code(f"{name} = {chain.text}"), claims)
+                return Said(code(f"{name} = {chain.text} = {after}"), facts)
+        return Said(code(f"{name} = {chain.text}"), facts)
 
     def _several(self, reading: Reading, target: ast.Tuple, value: ast.Tuple) -> Clause:
         if len(target.elts) != len(value.elts) or any(
@@ -122,7 +130,7 @@ class Clauses:
         for one, from_ in zip(target.elts, value.elts, strict=True):
             left = reading.substituted(one) if not isinstance(one, ast.Name) else Said(one.id)
             right = reading.chain(from_)
-            parts.append(Said(code(f"{left.text} = {right.text}"), left.claims + right.claims))
+            parts.append(Said(code(f"{left.text} = {right.text}"), left.facts + right.facts))
         return Clause("set", join(parts, ", "))
 
     def _unpacked(self, reading: Reading, target: ast.expr, value: ast.expr) -> Clause:
@@ -131,10 +139,10 @@ class Clauses:
         known = [part for part in parts if part is not None]
         source = reading.chain(value)
         if not known:
-            return Clause("act", Said(f"unpack {code(source.text)}", source.claims))
+            return Clause("act", Said(f"unpack {code(source.text)}", source.facts))
         return Clause(
             "act",
-            join([Said(f"unpack {code(source.text)} into ", source.claims), join(known, ", ")], ""),
+            join([Said(f"unpack {code(source.text)} into ", source.facts), join(known, ", ")], ""),
         )
 
     def _variable(self, reading: Reading, name: str) -> Said | None:
@@ -148,7 +156,7 @@ class Clauses:
         if text is None or not reading.shown(text):
             return None
         return Said(
-            code(f"{name} = {text}"), (reading.claim(Claim.KIND_VALUE, name, text, step=at),)
+            code(f"{name} = {text}"), (reading.fact(Claim.KIND_VALUE, name, text, step=at),)
         )
 
     def _with_state(self, reading: Reading, target: ast.expr, said: Said) -> Said:
@@ -165,37 +173,33 @@ class Clauses:
             return said
         return join([said, join(states, " and ")], self.voice.pick(", giving ", ", so ", " → "))
 
-    def _augmented(self, reading: Reading, node: ast.AugAssign) -> Clause:
-        if isinstance(node.target, ast.Name):
-            name = node.target.id
-            as_load = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
-            before, right = reading.told(as_load), reading.substituted(node.value)
-            after = reading.step.changes.get(name)
-            if after is None:
-                after = reading.trace.variable(
-                    name, frame=reading.step.frame, after=reading.step.index
-                )
-            if before is None or after is None or not reading.shown(after):
-                return self._changes(reading, node)
-            claims = before.claims + right.claims
-            claims += (reading.claim(Claim.KIND_VALUE, name, after),)
-            whole = ast.BinOp(
-                ast.Name(id=before.text), node.op, ast.Name(id=_operand(right.text, node.value))
-            )
-            stages = [f"{before.text} {_symbol(node.op)} {_operand(right.text, node.value)}"]
-            value = reading.told(node.value)
-            if value is not None and value.text != right.text:
-                stages.append(f"{before.text} {_symbol(node.op)} {_negative(value.text)}")
-                claims += value.claims
-            del whole
-            form = " = ".join([name, *(s for s in stages if len(s) <= 90), after])
-            return Clause("set", Said(code(form), claims))
-        source = reading.substituted(node.value)
-        left = reading.substituted(node.target)
-        said = Said(
-            code(f"{left.text} {_symbol(node.op)}= {source.text}"), left.claims + source.claims
+    def _augmented(self, reading: Reading, node: ast.AugAssign) -> Clause | None:
+        symbol = _SYMBOLS[type(node.op)]
+        right = reading.substituted(node.value)
+        if not isinstance(node.target, ast.Name):
+            left = reading.substituted(node.target)
+            said = Said(code(f"{left.text} {symbol}= {right.text}"), left.facts + right.facts)
+            return Clause("act", self._with_state(reading, node.target, said))
+        name = node.target.id
+        before = reading.told(ast.Name(id=name, ctx=ast.Load()))
+        after = self._variable(reading, name)
+        if before is None or after is None:
+            return self._changes(reading, node)
+        forms = [reading.substituted(node.value, level) for level in (0, 1)]
+        value = reading.told(node.value)
+        forms += [] if value is None else [value]
+        texts = dict.fromkeys(
+            f"{name} = {before.text} {symbol} {_operand(form.text, node.value)}"
+            for form in forms
+            if len(form.text) <= _STAGE_WIDTH
         )
-        return Clause("act", self._with_state(reading, node.target, said))
+        result = after.text.strip("`").removeprefix(name)
+        chain = " = ".join(
+            text if not i else text.split(" = ", 1)[1] for i, text in enumerate(texts)
+        )
+        facts = before.facts + after.facts
+        facts += tuple(fact for form in forms for fact in form.facts)
+        return Clause("set", Said(code((chain or name) + result), facts))
 
     def _expression(self, reading: Reading, node: ast.Expr) -> Clause | None:
         call = node.value
@@ -204,7 +208,7 @@ class Clauses:
         if isinstance(call.func, ast.Name) and call.func.id == "print":
             return None
         said = reading.substituted(call)
-        return Clause("act", self._with_state(reading, call, Said(code(said.text), said.claims)))
+        return Clause("act", self._with_state(reading, call, Said(code(said.text), said.facts)))
 
     def _changes(self, reading: Reading, node: ast.AST) -> Clause | None:
         """Tell a statement by its text and by what it changed."""
@@ -225,64 +229,64 @@ class Clauses:
         return Clause("holds" if outcome else "fails", self.condition(reading, node.test, outcome))
 
     def condition(self, reading: Reading, test: ast.expr, outcome: bool) -> Said:
-        """Return a condition with its values: `x > 2`, here `3 > 2`."""
-        claim = reading.claim(Claim.KIND_BRANCH, ast.unparse(test), str(outcome))
-        if isinstance(test, ast.BoolOp):
-            decisive = self._decisive(reading, test)
-            if decisive is not None:
-                return Said(decisive.text, (*decisive.claims, claim))
-        return join([self._plain_condition(reading, test), Said("", (claim,))], "")
+        """Return a condition with its values: `x > 2` (`3 > 2`); a false one with its verb."""
+        fact = reading.fact(Claim.KIND_BRANCH, ast.unparse(test), str(outcome))
+        parts = self._decisive(reading, test) or [self._plain_condition(reading, test)]
+        if outcome:
+            said = join(parts, " and ")
+        elif len(parts) == 1:
+            said = Said(f"{parts[0].text} is false", parts[0].facts)
+        else:
+            told = join(parts, " nor ")
+            said = Said(f"neither {told.text} holds", told.facts)
+        return Said(said.text, (*said.facts, fact))
 
     def _plain_condition(self, reading: Reading, test: ast.expr) -> Said:
         source = ast.unparse(test)
         if isinstance(test, ast.Name):
             told = reading.told(test)
-            return (
-                Said(code(source))
-                if told is None
-                else Said(f"{code(source)} ({code(told.text)})", told.claims)
-            )
-        stages = [
-            reading.substituted(test, level) for level in range(max(1, min(3, _levels(test))))
-        ]
-        texts = list(
-            dict.fromkeys(s.text for s in stages if s.text != source and len(s.text) <= 90)
-        )
-        claims = tuple(claim for stage in stages if stage.text in texts for claim in stage.claims)
+            if told is None or told.text in ("True", "False"):
+                return Said(code(source), () if told is None else told.facts)
+            return Said(f"{code(source)} ({code(told.text)})", told.facts)
+        stages = [stage for stage in reading.stages(test) if len(stage.text) <= _STAGE_WIDTH]
+        texts = list(dict.fromkeys(stage.text for stage in stages if stage.text != source))[-2:]
+        facts = tuple(fact for stage in stages if stage.text in texts for fact in stage.facts)
         if not texts:
             return Said(code(source))
-        return Said(f"{code(source)} ({', i.e. '.join(code(text) for text in texts[-2:])})", claims)
+        return Said(f"{code(source)} ({', i.e. '.join(map(code, texts))})", facts)
 
-    def _decisive(self, reading: Reading, test: ast.BoolOp) -> Said | None:
+    def _decisive(self, reading: Reading, test: ast.expr) -> list[Said] | None:
         """Return the operands that settle a condition of several."""
+        if not isinstance(test, ast.BoolOp):
+            return None
         stopping = isinstance(test.op, ast.Or)
-        parts: list[tuple[ast.expr, bool]] = []
+        parts: list[Said] = []
         for operand in test.values:
             text = reading.value(operand)
             if text is None:
                 return None
-            truth = text not in ("False", "0", "None", "''", "[]", "{}", "()", "set()", "0.0")
-            parts.append((operand, truth))
-            if truth is stopping:
-                return self._plain_condition(reading, operand)
-        return join(
-            [self._plain_condition(reading, operand) for operand, _ in parts],
-            " and " if not stopping else " or ",
-        )
+            if (text not in _FALSE) is stopping:
+                return [self._plain_condition(reading, operand)]
+            parts.append(self._plain_condition(reading, operand))
+        return parts
 
     def _return(self, reading: Reading, node: ast.Return, frame: Frame) -> Clause:
         if node.value is None:
-            return Clause("return", Said("return without a value"))
+            return Clause("return", Said("return"))
         chain = reading.chain(node.value, limit=100)
-        claims = chain.claims
+        facts = chain.facts
         if (
             frame.returned is not None
             and reading.shown(frame.returned)
             and frame.last == reading.step.index
         ):
-            claims += (reading.claim(Claim.KIND_RETURN, frame.function, frame.returned),)
-        return Clause("return", Said(f"return {code(chain.text)}", claims))
+            facts += (reading.fact(Claim.KIND_RETURN, frame.function, frame.returned),)
+        return Clause("return", Said(f"return {code(chain.text)}", facts))
 
+
+_STAGE_WIDTH = 90
+
+_FALSE = frozenset({"False", "0", "0.0", "None", "''", "[]", "{}", "()", "set()", "deque([])"})
 
 _SYMBOLS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
@@ -291,23 +295,9 @@ _SYMBOLS: dict[type[ast.operator], str] = {
 }  # fmt: skip
 
 
-def _symbol(operator: ast.operator) -> str:
-    return _SYMBOLS[type(operator)]
-
-
 def _operand(text: str, node: ast.expr) -> str:
     compound = isinstance(node, ast.BinOp | ast.BoolOp | ast.Compare | ast.IfExp | ast.UnaryOp)
-    return f"({text})" if compound and not text.startswith("(") else _negative(text)
-
-
-def _negative(text: str) -> str:
-    return f"({text})" if text.startswith("-") else text
-
-
-def _levels(node: ast.expr) -> int:
-    from codeio.cot_generator.tracing.expressions import _height
-
-    return _height(node)
-
-
-__all__ = ["Clause", "Clauses", "position"]
+    bare = text.lstrip("-").replace(".", "", 1).isalnum()
+    if text.startswith("-") or (compound and not bare):
+        return f"({text})"
+    return text

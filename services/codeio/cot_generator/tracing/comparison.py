@@ -12,19 +12,19 @@ def _number(value: Any) -> bool:
 
 
 def closeness(output: Any, target: Any) -> float:
-    """Return how far an output is from the target: 0 for the same form and size."""
+    """Return how far an output is from the target: small for the same form and size."""
     if _number(output) and _number(target):
-        gap = abs(output - target) / (1 + abs(target))
+        gap: float = abs(output - target) / (1 + abs(target))
         return min(1.0, gap)
     if type(output) is not type(target):
         return 3.0
-    if isinstance(output, list | str | dict):
+    if isinstance(output, dict):
+        return 0.2 if output.keys() == target.keys() else 1.0
+    if isinstance(output, list | str):
         if len(output) != len(target):
             return 1 + min(1.0, abs(len(output) - len(target)) / (1 + len(target)))
-        if isinstance(output, dict):
-            return 0.2 if output.keys() == target.keys() else 1.0
         same = sum(a == b for a, b in zip(output, target, strict=True))
-        return 0.5 * (1 - same / max(1, len(target)))
+        return 0.5 - 0.5 * same / max(1, len(target))
     return 0.5
 
 
@@ -32,20 +32,19 @@ def difference(output: Any, target: Any) -> str:
     """Say how an output misses the target."""
     if _number(output) and _number(target):
         return "which is too small" if output < target else "which is too large"
-    if type(output) is type(target) and isinstance(output, list | str):
-        unit = "items" if isinstance(output, list) else "characters"
-        if len(output) != len(target):
-            more = "more" if len(output) > len(target) else "fewer"
-            return (
-                f"which has {more} {unit} than the wanted output ({len(output)}, not {len(target)})"
-            )
-        for place, (one, wanted) in enumerate(zip(output, target, strict=True)):
-            if one != wanted:
-                return f"which differs at index {place}: {code(repr(one))} instead of {code(repr(wanted))}"
     if isinstance(output, dict) and isinstance(target, dict):
         wrong = [key for key in target if output.get(key) != target[key]]
         if wrong:
             return f"which differs in {listed([code(repr(key)) for key in wrong[:3]])}"
+    if type(output) is type(target) and isinstance(output, list | str):
+        if len(output) != len(target):
+            unit = "items" if isinstance(output, list) else "characters"
+            more = "more" if len(output) > len(target) else "fewer"
+            return f"which has {more} {unit} than it should ({len(output)}, not {len(target)})"
+        for place, (one, wanted) in enumerate(zip(output, target, strict=True)):
+            if one != wanted:
+                both = f"{code(repr(one))} instead of {code(repr(wanted))}"
+                return f"which differs at index {place}: {both}"
     return "which is not the wanted output"
 
 
@@ -58,7 +57,7 @@ def move(before: dict[str, Any], after: dict[str, Any]) -> str:
             continue
         if _number(old) and _number(new):
             parts.append(f"a {'larger' if new > old else 'smaller'} {code(name)}")
-        elif type(old) is type(new) and isinstance(new, list | str) and len(old) != len(new):
+        elif isinstance(old, list | str) and type(old) is type(new) and len(old) != len(new):
             parts.append(f"a {'longer' if len(new) > len(old) else 'shorter'} {code(name)}")
         else:
             parts.append(f"another {code(name)}")

@@ -106,7 +106,7 @@ def tell(run: Run, *, seed: str, budget: int) -> Told | None:
     story = run.story()
     if story is None:
         return None
-    page = narrate(story, input_json=run.input_json, seed=seed, budget=budget)
+    page = narrate(story, seed=seed, budget=budget)
     if page is None or not page.lines:
         return None
-    return Told(page.text, tuple(page.claims), not story.trace.cut)
+    return Told(page.text, tuple(page.claims(run.input_json)), not story.trace.cut)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from typing import Any
 
 _MAX_LENGTH = 60
@@ -219,7 +220,7 @@ def _receiver(method: str, receiver: Any, arguments: list[Any], target: Any) -> 
     raise Impossible
 
 
-def elements_demanded(
+def demanded_side(
     operator: ast.cmpop, part: Any, other: Any, *, wanted: bool, swapped: bool
 ) -> list[Any]:
     """Return values for one side of a comparison that make it come out as wanted.
@@ -259,3 +260,35 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE,
     ast.LtE: ast.Gt, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
+
+
+def places(table: Any, target: Any) -> list[Any]:
+    """Return up to three indices or keys under which a table holds a value."""
+    if isinstance(table, dict):
+        return [key for key, value in table.items() if value == target][:3]
+    if isinstance(table, list | tuple | str):
+        return [place for place, value in enumerate(table) if value == target][:3]
+    return []
+
+
+def converted(text: str, like: Any) -> Any:
+    """Return a text as a value of the type of another.
+
+    Raises:
+        Impossible: it has none.
+    """
+    if isinstance(like, str):
+        return text
+    try:
+        return type(like)(text)
+    except (ValueError, TypeError) as error:
+        raise Impossible from error
+
+
+def range_of(text: str) -> range | None:
+    """Return the range that a traced text stands for."""
+    found = re.fullmatch(r"range\((-?\d{1,12}), (-?\d{1,12})(?:, (-?\d{1,12}))?\)", text)
+    if found is None:
+        return None
+    start, stop, step = found.groups()
+    return range(int(start), int(stop), int(step or 1))

@@ -14,6 +14,8 @@ _SECTION = re.compile(
     re.IGNORECASE,
 )
 
+_CODE = re.compile(r"-->|[\[\]{}=]|\(\)|^\W")
+
 
 def purpose_of(program: Program) -> str:
     """Return a sentence on what the program does; empty where nobody said."""
@@ -36,6 +38,6 @@ def first_sentence(text: str) -> str:
         lines.append(line.strip())
     joined = " ".join(lines)
     sentence = re.split(r"(?<=[.!?])\s+(?=[A-Z])", joined)[0].strip()
-    if not 12 <= len(sentence) <= 200 or sentence.endswith(":"):
+    if not 12 <= len(sentence) <= 200 or sentence.endswith(":") or _CODE.search(sentence):
         return ""
     return sentence if sentence[-1] in ".!?" else sentence + "."

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from codeio.runtime.trace import Frame, Source, Statement, Step, Trace, position
+from codeio.runtime.trace import Frame, Source, Statement, Step, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Loop: TypeAlias = ast.For | ast.AsyncFor | ast.While
 
@@ -133,4 +136,41 @@ class Story:
         return current is not None
 
 
-__all__ = ["Act", "Item", "Iteration", "Loop", "LoopRun", "Story", "last_step", "position"]
+def heading(node: Statement) -> str:
+    """Return the source text of a statement, of a compound one its first line alone."""
+    match node:
+        case ast.For():
+            return f"for {ast.unparse(node.target)} in {ast.unparse(node.iter)}"
+        case ast.While():
+            return f"while {ast.unparse(node.test)}"
+        case ast.If():
+            return f"if {ast.unparse(node.test)}"
+        case _:
+            return ast.unparse(node).splitlines()[0].rstrip(":")
+
+
+def loops_around(story: Story, step: Step, *, header: bool = False) -> list[tuple[LoopRun, int]]:
+    """Return the loops whose rounds hold a step, outermost first, with the round's number.
+
+    With `header`, a loop's own header step belongs to the round that it begins.
+    """
+    found: list[tuple[LoopRun, int]] = []
+    items: Sequence[Item] = story.items(story.trace.frames[step.frame])
+    while True:
+        inner = _holding(items, step.index, header=header)
+        if inner is None:
+            return found
+        run, place = inner
+        found.append(inner)
+        items = run.iterations[place].items
+
+
+def _holding(items: Sequence[Item], index: int, *, header: bool) -> tuple[LoopRun, int] | None:
+    for item in items:
+        if isinstance(item, LoopRun):
+            for place, iteration in enumerate(item.iterations):
+                if iteration.first < index <= iteration.last or (
+                    header and iteration.first == index
+                ):
+                    return item, place
+    return None

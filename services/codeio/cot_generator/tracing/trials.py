@@ -1,4 +1,4 @@
-"""Inputs to try first: what the program's generator makes, what its source recorded, or made up."""
+"""Inputs to try first, with what they give: generated ones, recorded ones, and made-up ones."""
 
 from __future__ import annotations
 
@@ -6,61 +6,49 @@ import random
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from codeio.cot_generator.tracing.runs import Run, run_program
 from codeio.runtime import values
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 
 if TYPE_CHECKING:
     from codeio.runtime.stage import Sandbox
+    from codeio.runtime.trace import Source
     from codeio.v1.records_pb2 import Program
 
 _GENERATOR = "generate_inputs"
-_GENERATED = 8
+_GENERATED = 10
+_RECORDED = 10
 _KEPT_PROGRAMS = 256
 _MAX_BYTES = 1024
 
 
 class Trials:
-    """Gives trial inputs of programs.
+    """Gives runs of programs on inputs of the described form.
 
-    What a generator made is kept for the last few programs, as the tasks of one
-    program come one after another; it depends on the program alone.
+    The runs of the last few programs are kept, as the tasks of one program come one
+    after another; they depend on the program alone.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._made: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._known: OrderedDict[str, list[Run]] = OrderedDict()
 
-    async def inputs(
-        self, program: Program, *, known: str, seed: str, count: int
-    ) -> list[dict[str, Any]]:
-        """Return distinct inputs of the program's form, none of them the known one."""
-        rng = random.Random(seed)  # noqa: S311  (variety, not secrecy)
-        texts = [*await self._generated(program), *program.seed_inputs]
-        rng.shuffle(texts)
-        arguments = values.loads(known)
-        texts += [values.dumps(invented(arguments, rng)) for _ in range(count)]
-        found: list[dict[str, Any]] = []
-        for text in dict.fromkeys(texts):
-            try:
-                trial = values.loads(text)
-            except ValueError:
-                continue
-            if (
-                isinstance(trial, dict)
-                and len(text) <= _MAX_BYTES
-                and not values.equal(trial, arguments)
-                and trial not in found
-            ):
-                found.append(trial)
-        return found[:count]
-
-    async def _generated(self, program: Program) -> tuple[str, ...]:
-        if not program.input_generator:
-            return ()
+    async def runs(self, program: Program, *, source: Source) -> list[Run]:
+        """Return untraced runs on distinct inputs that returned something."""
         key = program.program_id or program.code
-        if key in self._made:
-            self._made.move_to_end(key)
-            return self._made[key]
+        if key not in self._known:
+            texts = [*await self._generated(program), *program.seed_inputs[:_RECORDED]]
+            texts = [text for text in dict.fromkeys(texts) if len(text) <= _MAX_BYTES]
+            runs = await run_program(self._sandbox, program, texts, source=source, trace_steps=0)
+            self._known[key] = [run for run in runs if run.returned]
+            if len(self._known) > _KEPT_PROGRAMS:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    async def _generated(self, program: Program) -> list[str]:
+        if not program.input_generator:
+            return []
         response = await self._sandbox.execute(
             ExecuteRequest(
                 code=program.input_generator,
@@ -68,18 +56,22 @@ class Trials:
                 calls=[Call(seed=number) for number in range(_GENERATED)],
             )
         )
-        made = tuple(
+        return [
             result.output_json
             for result in response.results
             if result.outcome == Outcome.OUTCOME_OK
-        )
-        self._made[key] = made
-        if len(self._made) > _KEPT_PROGRAMS:
-            self._made.popitem(last=False)
-        return made
+        ]
 
 
-def invented(value: Any, rng: random.Random) -> Any:
+def invented_inputs(input_json: str, *, seed: str, count: int) -> list[str]:
+    """Make up inputs of the form of a known one, for programs of which no others are known."""
+    rng = random.Random(seed)  # noqa: S311  (variety, not secrecy)
+    known = values.loads(input_json)
+    made = [values.dumps(_invented(known, rng)) for _ in range(count)]
+    return [text for text in dict.fromkeys(made) if text != input_json]
+
+
+def _invented(value: Any, rng: random.Random) -> Any:
     """Return a value of the same form with a content of its own."""
     match value:
         case bool():
@@ -94,8 +86,8 @@ def invented(value: Any, rng: random.Random) -> Any:
             )
         case list() if value:
             size = rng.randint(1, min(8, len(value) + 2))
-            return [invented(rng.choice(value), rng) for _ in range(size)]
+            return [_invented(rng.choice(value), rng) for _ in range(size)]
         case dict():
-            return {key: invented(item, rng) for key, item in value.items()}
+            return {key: _invented(item, rng) for key, item in value.items()}
         case _:
             return value
