@@ -15,9 +15,9 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 
 # What `make run` reads when it is not told: packages that others wrote, under
 # permissive licences, and as many of their files as fit into a few minutes on two cores.
-INPUT ?= pypi:inflection==0.5.1 pypi:textdistance==4.6.3 pypi:boltons==26.2.0 pypi:algorithms==1.0.1
+INPUT ?= pypi:inflection==0.5.1 pypi:textdistance==4.6.3 pypi:algorithms==1.0.1
 OUT ?= out
-RUN_FLAGS ?= $(if $(filter file,$(origin INPUT)),--limit 200)
+RUN_FLAGS ?= $(if $(filter file,$(origin INPUT)),--limit 60)
 
 .PHONY: help
 help: ## Say what there is to make
