@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codeio.normalizer.prelude import statement_for
 from codeio.normalizer.shapes import (
+    AlongWith,
     DictOf,
     Graph,
     Grid,
@@ -18,7 +18,7 @@ from codeio.normalizer.shapes import (
     Tree,
     TupleOf,
 )
-from codeio.normalizer.structures import NodeClass, node_class
+from codeio.normalizer.structures import NodeClass, NodeKind, default_node_class, node_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,13 +33,15 @@ class Codecs:
     classes: list[ast.stmt] = field(default_factory=list)
     functions: dict[str, str] = field(default_factory=dict)
 
-    def decode(self, shape: Shape, value: str) -> str:  # noqa: C901  (one case per kind)
+    def decode(self, shape: Shape, value: str) -> str:  # noqa: C901, PLR0912  (one case per kind)
         """Return an expression that makes the argument out of its JSON form."""
         match shape:
             case ListOf(element=element, container=container):
                 inner = self.decode(element, "item")
                 made = value if inner == "item" else f"[{inner} for item in {value}]"
                 return self._contain(container, made)
+            case AlongWith(element=element, container=container):
+                return self.decode(ListOf(element, container=container), value)
             case Grid(container=container):
                 return self._contain(container, value)
             case TupleOf(elements=elements, container=container):
@@ -65,6 +67,8 @@ class Codecs:
                 self._add_tree_decoder()
                 return f"binary_tree({value})"
             case Instance(class_name=name, fields=fields):
+                if name == "SimpleNamespace":
+                    self._import("from types import SimpleNamespace")
                 parts = [f"{key}={self.decode(s, f'{value}[{key!r}]')}" for key, s in fields]
                 return f"{name}({', '.join(parts)})"
             case _:
@@ -137,14 +141,13 @@ class Codecs:
         lines.append("    return value")
         return "\n".join(lines) + "\n"
 
-    def _node(self, kind: str) -> NodeClass:
-        found = node_class(self.statements, kind)  # type: ignore[arg-type]
+    def _node(self, kind: NodeKind) -> NodeClass:
+        found = node_class(self.statements, kind)
         if found is None:
-            made = statement_for("ListNode" if kind == "linked" else "TreeNode")
-            if made not in self.classes:
-                self.classes.append(made)
-                self.statements = (*self.statements, made)
-            found = node_class([made], kind)  # type: ignore[arg-type]
+            made = default_node_class(self.statements, kind)
+            self.classes.append(made)
+            self.statements = (*self.statements, made)
+            found = node_class([made], kind)
         assert found is not None
         return found
 

@@ -37,6 +37,7 @@ class Slot:
         self._roles: set[str] = set()
         self._arity = 0
         self._classes: Counter[str] = Counter()
+        self._reach = 0
 
     def find(self) -> Slot:
         slot = self
@@ -85,6 +86,15 @@ class Slot:
     @arity.setter
     def arity(self, count: int) -> None:
         self.find()._arity = count
+
+    @property
+    def reach(self) -> int:
+        """The largest constant index that is used on the value."""
+        return self.find()._reach
+
+    @reach.setter
+    def reach(self, index: int) -> None:
+        self.find()._reach = index
 
     @property
     def has_element(self) -> bool:
@@ -159,6 +169,7 @@ def unify(left: Slot, right: Slot, depth: int = 0) -> Slot:
     a._roles |= b._roles
     a._classes.update(b._classes)
     a._arity = a._arity or b._arity
+    a._reach = max(a._reach, b._reach)
     for name, slot in b._attributes.items():
         if name in a._attributes:
             unify(a._attributes[name], slot, depth + 1)

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from codeio.normalizer.docs import comment_text, doctest_calls, worded_examples
+from codeio.normalizer.evidence import ANNOTATED
 from codeio.normalizer.scopes import Function
 from codeio.runtime import values
 
@@ -28,6 +29,10 @@ def collect_examples(file: SourceFile, units: list[Unit]) -> None:
         for arguments in [] if unit.operations else _arguments_in(unit, calls):
             _keep(found, arguments, unit.slots)
         names = list(unit.slots)
+        for name, value in _module_values(file.original).items():
+            # People call a function with a variable that has its parameter's name.
+            if name in unit.slots:
+                unit.slots[name].show(value, ANNOTATED)
         for worded in worded_examples(text, names):
             _keep(found, worded, unit.slots)
         for example in found:
@@ -52,6 +57,18 @@ def _complete(found: list[dict[str, Any]], slots: Mapping[str, Slot]) -> Iterato
 
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, set) else value
+
+
+def _module_values(tree: ast.Module) -> dict[str, Any]:
+    """Return the literals that variables of the module are bound to, in its main block too."""
+    known: dict[str, Any] = {}
+    for node in tree.body:
+        for statement in node.body if isinstance(node, ast.If) else [node]:
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                value = _evaluate(statement.value, known)
+                if value is not _UNKNOWN:
+                    known[statement.targets[0].id] = value
+    return known
 
 
 _Known: TypeAlias = dict[str, Any]

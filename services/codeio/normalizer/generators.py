@@ -6,6 +6,7 @@ import string
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.shapes import (
+    AlongWith,
     Bool,
     Choice,
     DictOf,
@@ -70,11 +71,14 @@ def search_tree(values: list) -> list:
 '''
 
 
+_RELATIVE = LengthOf | IndexOf | MemberOf | AlongWith
+
+
 def generator_source(shapes: Mapping[str, Shape]) -> str:
     """Return source that defines `generate_inputs(rng)`; it stands in a namespace of its own."""
     functions: list[str] = []
     lines: list[str] = []
-    order = sorted(shapes, key=lambda name: isinstance(shapes[name], LengthOf | IndexOf | MemberOf))
+    order = sorted(shapes, key=lambda name: isinstance(shapes[name], _RELATIVE))
     local = {
         name: f"{name}_" if name in ("rng", "random", "string", "WORDS") else name
         for name in shapes
@@ -149,6 +153,8 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
             start = "[addition(rng) for _ in range(rng.randint(1, 4))]" if adding else "[]"
             rest = "[operation(rng) for _ in range(rng.randint(3, 8))]"
             return [f"{name} = {start} + {rest}"]
+        case AlongWith(name=other, element=element):
+            return [f"{name} = [{_expression(element)} for _ in {local[other]}]"]
         case LengthOf(name=other):
             return [f"{name} = len({local[other]})"]
         case IndexOf(name=other, last=last):
@@ -207,7 +213,7 @@ def _expression(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind
             return _expression(otherwise)
         case Graph():
             return '{"A": ["B"], "B": []}'
-        case LengthOf() | IndexOf() | Operations() | Lines():
+        case LengthOf() | IndexOf() | Operations() | Lines() | AlongWith():
             return "0"
 
 

@@ -194,6 +194,9 @@ class Bench:
                 break
         share, kept = len(fine) / total, present / total
         coverage = self.coverage(records)
+        same = sum(gives_back(record) for record in fine)
+        if same > 0.8 * total:
+            return share - 1.0, False
         value = share + 0.5 * kept + (math.log(variety) / math.log(total) if variety > 1 else -1.0)
         enough = both or variety >= 0.55 * total
         good = total >= SCREEN_SEEDS and share == 1.0 and enough and coverage > 0.9
@@ -248,6 +251,12 @@ VIEWS = (
     lambda record: json.dumps(record["changed"], sort_keys=True) if record["changed"] else None,
     lambda record: record["printed"] or None,
 )
+
+
+def gives_back(record: dict[str, Any]) -> bool:
+    """Tell whether a result is one of the inputs."""
+    output = record["returned"]
+    return output is not None and output in [dump(v) for v in json.loads(record["input"]).values()]
 
 
 def functions_in(code: Any) -> list[Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codeio.normalizer.evidence import HINTED, Slot
+from codeio.normalizer.evidence import ANNOTATED, HINTED, Slot
 from codeio.normalizer.ranges import floats, integers, texts
 from codeio.normalizer.shapes import (
+    AlongWith,
     Bool,
     DictOf,
     Float,
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 
 # Hypotheses of one unit that are tried at most.
 MOST_COMBINATIONS = 30
-_MOST_PER_PARAMETER = 9
+_MOST_PER_PARAMETER = 10
+_MOST_OF_ONE_KIND = 5
 _DEEPEST = 3
 # Votes from which other kinds of type are hardly considered.
 _CERTAIN = 6.0
@@ -74,10 +77,10 @@ def combinations(
         name: reader.argument(name, slot) if "." in name else reader.parameter(name, slot)
         for name, slot in slots.items()
     }
-    for name in ranked:
+    for name, slot in slots.items():
         if "." not in name:
-            ranked[name] = _with_relations(name, slots[name], ranked)
-        ranked[name] = ranked[name][:_MOST_PER_PARAMETER]
+            ranked[name] = _with_relations(name, slot, ranked)
+        ranked[name] = _varied(ranked[name])
     names = list(ranked)
     found: list[Hypothesis] = []
     for cost, positions in _cheapest([[r.cost for r in ranked[name]] for name in names]):
@@ -87,6 +90,18 @@ def combinations(
         if len(found) == MOST_COMBINATIONS:
             break
     return found
+
+
+def _varied(found: Sequence[Ranked]) -> list[Ranked]:
+    """Return the likeliest shapes, but not all of one kind."""
+    kept: list[Ranked] = []
+    seen: Counter[str] = Counter()
+    for ranked in found:
+        kind = type(ranked.shape).__name__
+        seen[kind] += 1
+        if seen[kind] <= _MOST_OF_ONE_KIND:
+            kept.append(ranked)
+    return kept[:_MOST_PER_PARAMETER]
 
 
 def _cheapest(costs: Sequence[Sequence[float]]) -> list[tuple[float, tuple[int, ...]]]:
@@ -144,6 +159,9 @@ class _Reader:
             if class_name in self._classes and depth < _DEEPEST:
                 cost = 0.0 if votes >= 3 else 0.8
                 found.append(Ranked(cost, self._instance(class_name, depth)))
+        fields = {n: s for n, s in slot.attributes.items() if not n.startswith("[")}
+        if fields and best < _CERTAIN and not found and depth < _DEEPEST:
+            found.append(Ranked(0.3, self._object(fields, depth)))
         for order, (kind, score) in enumerate(sorted(scores.items(), key=lambda item: -item[1])):
             if kind == "none" or (depth and order > 2):
                 continue
@@ -169,6 +187,13 @@ class _Reader:
             for name, slot in self._classes[class_name].items()
         )
         return Instance(class_name, fields)
+
+    def _object(self, fields: Mapping[str, Slot], depth: int) -> Instance:
+        """Return an object of no class in particular that has the attributes that are read."""
+        made = tuple(
+            (name, self.shapes(field, depth + 1)[0].shape) for name, field in fields.items()
+        )
+        return Instance("SimpleNamespace", made)
 
     def _kind(self, kind: str, slot: Slot, depth: int) -> list[Ranked]:
         match kind:
@@ -234,10 +259,15 @@ class _Reader:
             square = Ranked(0.3, Grid(cell, square=True, container=container))
             found += [Ranked(0.05, Grid(cell, container=container)), square]
             found.append(Ranked(0.6, Grid(Int(0, 1), container=container)))
+            if isinstance(cell, Text):
+                letters = Text(cell.alphabet if len(cell.alphabet) < 9 else "abcd", 1, 1)
+                found.append(Ranked(-0.1, Grid(letters, container=container)))
         shift = 0.4 if "matrix" in slot.roles or "pairs" in slot.roles else 0.0
         for ranked in self.shapes(element, depth + 1)[: 3 if depth == 0 else 1]:
             base = ranked.cost * 0.8 + shift
             shape = ranked.shape
+            if isinstance(shape, ListOf) and isinstance(shape.element, Text):
+                found.append(Ranked(base - 0.1, Grid(Text("abcd", 1, 1), container=container)))
             if isinstance(shape, ListOf) and shape.container == "list":
                 found.append(Ranked(base + 0.05, Grid(shape.element, container=container)))
                 found.append(
@@ -254,6 +284,12 @@ class _Reader:
     ) -> list[tuple[float, Shape]]:
         lengths = [len(value) for value in slot.values if isinstance(value, list | tuple)]
         high = min(max([6 if depth else 8, *(n + 2 for n in lengths)]), 14)
+        if 1 <= slot.reach < 8 and not lengths:
+            exact = slot.reach + 1
+            return [
+                (0, ListOf(shape, exact, exact, container=container)),
+                (0.2, ListOf(shape, exact, exact + 3, container=container)),
+            ]
         if depth or isinstance(shape, ListOf | Grid | Tree):
             return [(0, ListOf(shape, 1, min(high, 5), container=container))]
         simple = isinstance(shape, Int | Float | Text)
@@ -303,6 +339,11 @@ def kind_scores(slot: Slot) -> dict[str, float]:
     }
     if votes["mutable"]:
         scores["str"] *= 0.3
+    if vague >= 1:
+        # What is indexed or counted is no number, whatever its neighbours are.
+        for kind in ("int", "float", "bool"):
+            if votes[kind] < ANNOTATED / 2:
+                scores[kind] *= 0.25
     if slot.has_element:
         inside = slot.element.votes
         if inside["str"] > inside["num"] + inside["int"]:
@@ -324,7 +365,7 @@ _MEMBER_NAMES = re.compile(
 )
 
 
-def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]) -> list[Ranked]:
+def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]) -> list[Ranked]:  # noqa: C901
     """Add shapes that depend on another parameter: its length, an index, a member of it."""
     own = list(ranked[name])
     lowered = name.lower()
@@ -342,6 +383,8 @@ def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]
             if _LAST_NAMES.fullmatch(lowered):
                 own.append(Ranked(base - 0.05, IndexOf(other, last=True)))
             own.append(Ranked(base + (0.1 if "index" in slot.roles else 0.7), IndexOf(other)))
+        if isinstance(container, ListOf) and isinstance(scalar, ListOf):
+            own.append(Ranked(base + 0.12, AlongWith(other, scalar.element, scalar.container)))
         if isinstance(container, ListOf | Graph | DictOf) and isinstance(scalar, Int | Text):
             likely = _MEMBER_NAMES.fullmatch(lowered) is not None
             element = container.element if isinstance(container, ListOf) else None
@@ -356,7 +399,10 @@ def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]
 
 def _consistent(shapes: Mapping[str, Shape]) -> bool:
     for shape in shapes.values():
-        if isinstance(shape, LengthOf | IndexOf):
+        if isinstance(shape, AlongWith):
+            if not isinstance(shapes[shape.name], ListOf):
+                return False
+        elif isinstance(shape, LengthOf | IndexOf):
             if not isinstance(shapes[shape.name], ListOf | Text | Grid):
                 return False
         elif isinstance(shape, MemberOf):

@@ -78,6 +78,8 @@ def texts(slot: Slot) -> list[tuple[float, Shape]]:
             small = "".join(dict.fromkeys("".join(seen)))[:4]
             if len(small) > 1:
                 found.append((0.35, Text(small, 1, 8)))
+    if len(whole) == 1:
+        characters += [c for c in whole[0] if c not in characters]
     if characters:
         known = "".join(dict.fromkeys(characters))[:24]
         found.append((0.1 if not seen else 0.4, Text(known, 1, 10)))

@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from codeio.normalizer.trials import Trial
 
 
-def best(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """Return the best programs: many distinct outputs, much logic, no two alike.
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the programs worth having, best first, no two alike.
 
-    Programs that mostly give one of their inputs back are left out, and trivial ones
-    (no decision, no loop) wherever there are others.
+    Many distinct outputs and much logic that the inputs reach come first;
+    trivial ones (no decision, no loop) last. Programs that mostly give one of
+    their inputs back are left out.
     """
-    useful = [trial for trial in trials if not _is_identity(trial)]
-    rich = [trial for trial in useful if trial.unit.logic]
     unique: dict[str, Trial] = {}
-    for trial in sorted(rich or useful, key=_worth, reverse=True):
-        unique.setdefault(_fingerprint(trial), trial)
-    return list(unique.values())[:count]
+    for trial in sorted(trials, key=_worth, reverse=True):
+        if not _is_identity(trial):
+            unique.setdefault(_fingerprint(trial), trial)
+    return sorted(unique.values(), key=is_trivial)
+
+
+def is_trivial(trial: Trial) -> bool:
+    return not trial.unit.logic
 
 
 def _worth(trial: Trial) -> float:

@@ -134,6 +134,15 @@ class MemberOf:
 
 
 @dataclass(frozen=True)
+class AlongWith:
+    """A list that is as long as another parameter."""
+
+    name: str
+    element: Shape
+    container: str = "list"
+
+
+@dataclass(frozen=True)
 class Instance:
     """An object of a class of the file, made from its constructor's arguments."""
 
@@ -178,6 +187,7 @@ Shape: TypeAlias = (
     | Instance
     | Operations
     | Lines
+    | AlongWith
 )
 
 
@@ -198,7 +208,7 @@ def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
             return type(values[0]).__name__
         case Examples(kind=kind):
             return kind
-        case ListOf(element=element) | Linked(element=element):
+        case ListOf(element=element) | Linked(element=element) | AlongWith(element=element):
             return f"list[{annotation(element)}]"
         case Tree(element=element):
             return f"list[{annotation(element)} | None]"
@@ -281,6 +291,8 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case Record(fields=fields) | Instance(fields=fields):
             inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
             return f"an object with the keys {inner}", "objects"
+        case AlongWith(name=name, element=element):
+            return f"a list of {words(element, plural=True)}, as long as `{name}`", ""
         case Lines(width=width):
             inner = "one integer" if width == 1 else "integers, equally many"
             return f"a list of lines with {inner} in each", ""

@@ -10,7 +10,7 @@ from codeio.normalizer.adopted import adopt
 from codeio.normalizer.candidates import find_units
 from codeio.normalizer.docs import header
 from codeio.normalizer.examples import collect_examples
-from codeio.normalizer.selection import best
+from codeio.normalizer.selection import is_trivial, ranked
 from codeio.normalizer.source import SourceFile, parse, versions
 from codeio.normalizer.statement import io_description, problem_statement
 from codeio.normalizer.trials import ENTRY_POINT, Failed, Trial, Trials
@@ -72,9 +72,11 @@ class Normalizer:
         refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
         units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
         tried = await self._trials.search(units, classes) if units else []
-        ranked = best([t for t in tried if isinstance(t, Trial)], self._programs_per_file + _SPARE)
-        confirmed = await self._trials.confirm(ranked) if ranked else []
+        promising = ranked([trial for trial in tried if isinstance(trial, Trial)])
+        promising = promising[: self._programs_per_file + _SPARE]
+        confirmed = await self._trials.confirm(promising) if promising else []
         kept = [trial for trial in confirmed if isinstance(trial, Trial)]
+        kept = [trial for trial in kept if not is_trivial(trial)] or kept
         entries = _entries(units)
         for trial in kept[: self._programs_per_file]:
             is_entry = trial.unit.is_script or entries == {trial.unit.name.split(".")[-1]}
@@ -82,6 +84,8 @@ class Normalizer:
             yield self._program(raw, trial, heading)
         if not kept:
             failed = [t for t in (*tried, *confirmed) if isinstance(t, Failed)]
+            if not failed and tried:
+                raise Rejected("identity_output", f"{tried[0].unit.name} gives its input back")
             yield _rejection(raw, self.name, refusals, failed)
 
     def _program(self, raw: RawFile, trial: Trial, heading: str) -> Program:

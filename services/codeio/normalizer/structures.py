@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.normalizer.scopes import Function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+NodeKind: TypeAlias = Literal["linked", "tree"]
 
 _VALUE_FIELDS = ("val", "value", "data", "key", "item")
 
@@ -19,7 +21,7 @@ class NodeClass:
     """How a node is made and where its value is."""
 
     name: str
-    kind: Literal["linked", "tree"]
+    kind: NodeKind
     value_field: str
     required: int
     """How many arguments its constructor asks for."""
@@ -29,7 +31,23 @@ class NodeClass:
         return f"{self.name}({value}{rest})"
 
 
-def node_class(statements: Iterable[ast.stmt], kind: Literal["linked", "tree"]) -> NodeClass | None:
+def default_node_class(statements: Iterable[ast.stmt], kind: NodeKind) -> ast.stmt:
+    """Return a class of nodes with the value field that the code at hand reads."""
+    used = {
+        node.attr
+        for statement in statements
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute)
+    }
+    field = next((name for name in _VALUE_FIELDS if name in used), "val")
+    name, links = ("ListNode", ["next"]) if kind == "linked" else ("TreeNode", ["left", "right"])
+    parameters = ", ".join([f"{field}=0", *(f"{link}=None" for link in links)])
+    lines = [f"class {name}:", f"    def __init__(self, {parameters}):"]
+    lines += [f"        self.{part} = {part}" for part in (field, *links)]
+    return ast.parse("\n".join(lines)).body[0]
+
+
+def node_class(statements: Iterable[ast.stmt], kind: NodeKind) -> NodeClass | None:
     """Return the first class among the statements that makes such nodes."""
     for statement in statements:
         if isinstance(statement, ast.ClassDef):

@@ -271,7 +271,9 @@ def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | F
 
 
 def _hypotheses(unit: Unit, classes: Mapping[str, Mapping[str, Slot]]) -> list[Hypothesis]:
-    found = combinations(unit.slots, classes=classes, sorted_first=_is_binary_search(unit))
+    present = {s.name for s in unit.closure.statements if isinstance(s, ast.ClassDef)}
+    usable = {name: fields for name, fields in classes.items() if name in present}
+    found = combinations(unit.slots, classes=usable, sorted_first=_is_binary_search(unit))
     if not unit.operations:
         return found
     adding = tuple(operation.method for operation in unit.operations if operation.adds)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from codeio.normalizer.closure import Closure, close
 from codeio.normalizer.docs import Documentation, comments_above, read_docstring
 from codeio.normalizer.purity import check
-from codeio.normalizer.scopes import MUTATORS, Function, base_name, body_nodes
+from codeio.normalizer.scopes import MUTATORS, Function, attribute_names, base_name, body_nodes
+from codeio.normalizer.structures import NodeKind, node_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +127,14 @@ def method_unit(
 
 def _closed(file: SourceFile, names: frozenset[str], attributes: frozenset[str]) -> Closure:
     closure = close(file, names, attributes)
+    # A function on nodes need not name their class; making its arguments does.
+    used = frozenset().union(*(attribute_names(part) for part in closure.statements))
+    definitions = list(file.classes())
+    kinds: list[tuple[NodeKind, str]] = [("linked", "next"), ("tree", "left")]
+    for kind, link in kinds:
+        found = node_class(definitions, kind)
+        if link in used and found is not None and not node_class(closure.statements, kind):
+            closure = close(file, names | {found.name}, attributes)
     check(closure.statements)
     return closure
 
@@ -139,15 +148,46 @@ def wanted_parameters(signature: Signature, skip: int) -> list[str]:
     )
     keyword_defaults = zip(signature.keyword_names, node.args.kw_defaults, strict=True)
     defaults |= {name: default for name, default in keyword_defaults if default is not None}
+    accumulated = _accumulators(node)
     wanted = []
     for name in (*positional, *signature.keyword_names):
         default = defaults.get(name)
-        constant = isinstance(default, ast.Constant) and default.value is not None
-        if default is None or constant or isinstance(default, ast.List | ast.Tuple | ast.UnaryOp):
+        if default is None or (name not in accumulated and _is_telling(default)):
             wanted.append(name)
     if node.args.vararg and not wanted:
         wanted.append(node.args.vararg.arg)
     return wanted
+
+
+def _is_telling(default: ast.expr) -> bool:
+    """Tell whether a default shows that the caller may choose a value, and of what type."""
+    if isinstance(default, ast.Constant):
+        return default.value is not None
+    return isinstance(default, ast.UnaryOp) or bool(getattr(default, "elts", []))
+
+
+def _accumulators(node: Function) -> set[str]:
+    """Return the parameters with defaults that a recursive function passes on to itself."""
+    names = [arg.arg for arg in node.args.args]
+    passed: set[str] = set()
+    for child in ast.walk(node):
+        if isinstance(child, ast.Call) and ast.unparse(child.func).split(".")[-1] == node.name:
+            count = len(child.args) + (1 if isinstance(child.func, ast.Attribute) else 0)
+            passed.update(names[:count])
+            passed.update(keyword.arg for keyword in child.keywords if keyword.arg)
+    return passed
+
+
+def _fresh_defaults(node: Function, names: list[str]) -> list[str]:
+    """Return arguments for parameters whose default is one empty container for all calls."""
+    pairs = zip(reversed(node.args.args), reversed(node.args.defaults), strict=False)
+    return [
+        f"{arg.arg}={'{{}}' if isinstance(default, ast.Dict) else '[]'}"
+        for arg, default in pairs
+        if arg.arg not in names
+        and isinstance(default, ast.List | ast.Dict)
+        and not ast.unparse(default).strip("[]{}")
+    ]
 
 
 def _arguments(signature: Signature, names: list[str], skip: int) -> str:
@@ -160,6 +200,7 @@ def _arguments(signature: Signature, names: list[str], skip: int) -> str:
         else:
             broken = True
     parts += [f"{name}={{{name}}}" for name in signature.keyword_names if name in names]
+    parts += _fresh_defaults(signature.node, names)
     vararg = signature.node.args.vararg
     if vararg and vararg.arg in names:
         parts.append(f"*{{{vararg.arg}}}")

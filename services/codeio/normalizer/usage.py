@@ -62,6 +62,7 @@ class Inference:
         self.signatures: dict[str, Signature] = {}
         self.fields: dict[str, dict[str, Slot]] = {}
         self.globals: dict[str, Slot] = {}
+        self.constants = _constants(tree)
         for node in tree.body:
             if isinstance(node, Function):
                 self.signatures[node.name] = Signature(node)
@@ -97,6 +98,20 @@ class Inference:
 
     def slots(self, qualified: str) -> Mapping[str, Slot]:
         return self.signatures[qualified].parameters
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the literals that names of the module and of its classes are bound to."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for statement in inside:
+            if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+                for target in statement.targets:
+                    if isinstance(target, ast.Name):
+                        found[f"{prefix}{target.id}"] = statement.value
+    return found
 
 
 class _Body:
@@ -352,18 +367,22 @@ class _Body:
                     a.role("optional")
             case _:
                 for slot, other in ((a, right), (b, left)):
-                    constant = _number(other)
+                    known = self.inference.constants.get(ast.unparse(other), other)
+                    constant = _number(known)
                     if constant is not None:
                         slot.bounds.append(constant)
-                    if isinstance(other, ast.Constant) and isinstance(other.value, str):
-                        slot.choices.append(other.value)
+                    if isinstance(known, ast.Constant) and isinstance(known.value, str):
+                        slot.vote("str", 1)
+                        slot.choices.append(known.value)
                 if not isinstance(operator, ast.Eq | ast.NotEq):
                     ordered = a.votes["str"] or b.votes["str"]
                     for slot in (a, b):
                         slot.vote("num", 0 if ordered else 1)
                 unify(a, b)
 
-    def _subscript(self, node: ast.Subscript, container: Slot) -> Slot:
+    def _subscript(  # noqa: C901  (one case per kind)
+        self, node: ast.Subscript, container: Slot
+    ) -> Slot:
         index = node.slice
         if isinstance(index, ast.Slice):
             container.vote("indexable", 1.5)
@@ -385,6 +404,8 @@ class _Body:
         elif isinstance(index, ast.Constant | ast.UnaryOp | ast.BinOp):
             container.vote("indexable", 1.5)
             position.vote("int", 0.5)
+            if isinstance(index, ast.Constant) and type(index.value) is int:
+                container.reach = max(container.reach, index.value)
         else:
             container.vote("indexable", 1)
             position.vote("int", 0.7).role("index")
