@@ -265,6 +265,24 @@ async def test_errors_of_parallel_calls_are_judged_by_the_gravest(log: LocalLog)
     assert letter.attempts == 1
 
 
+async def test_a_call_that_is_cancelled_under_a_handler_does_not_lose_the_record(
+    log: LocalLog,
+) -> None:
+    async def first(name: str) -> None:
+        if name == "b":
+            call = asyncio.get_running_loop().create_future()
+            call.cancel()
+            await call
+
+    handler = Handler(first)
+    await put(log, *"abc")
+    await run(log, Worker(handler, log, settings=FAST))
+    assert handler.begun.count("b") == FAST.attempts
+    (letter,) = await records(log, DEAD_LETTERS)
+    assert "what the handler waited for was cancelled" in letter.error
+    assert await position(log) == 3
+
+
 async def test_wrong_use_stops_the_worker_and_leaves_the_record(log: LocalLog) -> None:
     async def first(name: str) -> None:
         if name == "b":

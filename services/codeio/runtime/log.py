@@ -108,6 +108,7 @@ class Consumer(Protocol):
         Messages of an earlier topic come before those of a later one, and those
         of a partition in order. Partitions in `paused` give none. With a limit
         of 0 it waits for `wake`. Empty when woken or when assignments changed.
+        Cancelled, it may take messages with it that are given to the next member only.
         """
         ...
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from codeio.runtime.errors import TransientError
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
 from codeio.runtime.settings import WorkerSettings
@@ -250,7 +251,7 @@ class Worker:
             job.handled, started = True, perf_counter()
             try:
                 record = self._sources[message.partition.topic].decode(message)
-                records = [output async for output in self._stage.handle(record)]
+                records = await self._handle(record)
                 job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
             except Exception as error:  # noqa: BLE001  (the policy judges every error)
                 verdict = self._policy.judge(error, message=message, record=record, attempt=attempt)
@@ -266,6 +267,16 @@ class Worker:
         job.tally.count(records)
         job.finished = True
         return None
+
+    async def _handle(self, record: Record) -> list[Record]:
+        try:
+            return [output async for output in self._stage.handle(record)]
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            # Let through, it would end this task in silence, and the record with it.
+            raise TransientError("what the handler waited for was cancelled") from error
 
     async def _commit_results(self, consumer: Consumer) -> None:
         ended = False
