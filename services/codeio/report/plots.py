@@ -51,16 +51,17 @@ def funnel(name: str, steps: Sequence[tuple[str, int]]) -> Funnel:
     return Funnel(name=name, bars=tuple(bars))
 
 
-def ranking(values: Mapping[str, float], *, unit: str = "") -> tuple[Bar, ...]:
+def ranking(values: Mapping[str, float], *, unit: str) -> tuple[Bar, ...]:
     """Return bars against the largest value, in the given order."""
     largest = max(values.values(), default=0) or 1
     total = sum(values.values()) or 1
     return tuple(
         Bar(
             label=label,
-            text=f"{value:,.1f}{unit}" if unit else f"{value:,.0f}",
+            text=f"{value:,.1f}{unit}",
             share=value / largest,
             title=f"{label}: {value:,.1f}{unit}, {value / total:.1%} of all",
+            aside=f"{value / total:.1%}",
         )
         for label, value in values.items()
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from codeio.report.figures import Refusal, Report, Spread
@@ -30,7 +29,8 @@ STAGES = ("collect", "normalizer", "executor", "cot-generator", "verifier", "dat
 """The stages in the order of a record's way; others follow."""
 
 _MOST_CHARS_TO_READ = 6000
-_SAMPLES_TO_READ_PER_KIND = 2
+_TO_READ = 12
+_TO_READ_PER_KIND = 2
 
 
 def summarise(  # noqa: PLR0913
@@ -223,17 +223,21 @@ class _Samples:
             return
         known.append(sample)
         known.sort(key=lambda other: other.sample_id)
-        del known[_SAMPLES_TO_READ_PER_KIND:]
+        del known[_TO_READ_PER_KIND:]
 
     def to_read(self) -> tuple[Sample, ...]:
-        """Return right answers first, at the first try before revised ones."""
+        """Return one of each kind, then more, right answers at the first try before others."""
 
         def order(kind: tuple[int, int, str]) -> tuple[bool, int, str]:
             turns, verdict, found_by = kind
             return verdict != Verdict.VERDICT_CORRECT, turns, found_by
 
-        kinds = sorted(self._picked, key=order)
-        return tuple(chain.from_iterable(self._picked[kind] for kind in kinds))[:10]
+        kinds = [self._picked[kind] for kind in sorted(self._picked, key=order)]
+        ranked = [
+            kind[rank] for rank in range(_TO_READ_PER_KIND) for kind in kinds if rank < len(kind)
+        ]
+        chosen = {sample.sample_id for sample in ranked[:_TO_READ]}
+        return tuple(sample for kind in kinds for sample in kind if sample.sample_id in chosen)
 
 
 def _family(reason: str) -> str:
