@@ -328,6 +328,11 @@ def test_reading_takes_linear_time(part: str) -> None:
     assert seconds(400_000) < 8 * max(seconds(100_000), 0.05)
 
 
+def test_brackets_left_open_in_earlier_paragraphs_do_not_add_up() -> None:
+    prose = "For x in [0, 5) it holds.\n\n" * 50
+    assert read(prose + 'So it is {"output": 3}.') == 3
+
+
 def test_large_answers_are_read() -> None:
     large = list(range(100_000))
     text = values.dumps({"output": large})
