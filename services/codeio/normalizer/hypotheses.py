@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING
 
 from codeio.normalizer.evidence import ANNOTATED, HINTED, Slot
 from codeio.normalizer.ranges import floats, integers, texts
+from codeio.normalizer.relations import Ranked, consistent, with_relations
 from codeio.normalizer.shapes import (
-    AlongWith,
     Bool,
     DictOf,
     Float,
     Graph,
     Grid,
-    IndexOf,
     Instance,
     Int,
-    LengthOf,
     Lines,
     Linked,
     ListOf,
-    MemberOf,
     Nothing,
     Record,
     Shape,
@@ -44,14 +41,6 @@ _MOST_OF_ONE_KIND = 5
 _DEEPEST = 3
 # Votes from which other kinds of type are hardly considered.
 _CERTAIN = 6.0
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A shape and how unlikely it is; 0 is the likeliest."""
-
-    cost: float
-    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -79,13 +68,13 @@ def combinations(
     }
     for name, slot in slots.items():
         if "." not in name:
-            ranked[name] = _with_relations(name, slot, ranked)
+            ranked[name] = with_relations(name, slot, ranked)
         ranked[name] = _varied(ranked[name])
     names = list(ranked)
     found: list[Hypothesis] = []
     for cost, positions in _cheapest([[r.cost for r in ranked[name]] for name in names]):
         shapes = {name: ranked[name][at].shape for name, at in zip(names, positions, strict=True)}
-        if _consistent(shapes):
+        if consistent(shapes):
             found.append(Hypothesis(cost, shapes))
         if len(found) == MOST_COMBINATIONS:
             break
@@ -352,64 +341,3 @@ def kind_scores(slot: Slot) -> dict[str, float]:
         elif vague:
             scores["list"] += min(inside["num"] + inside["int"], 2.0)
     return scores
-
-
-_LENGTH_NAMES = re.compile(r"n|m|size|length|len_?\w*|count|\w*_size|\w*_len(gth)?|n_\w+|num_\w+")
-_FIRST_NAMES = re.compile(
-    r"l|lo|low|left|start|first|begin|s|beg|i|p|lower\w*|left_?\w*|start_?\w*"
-)
-_LAST_NAMES = re.compile(r"r|h|hi|high|right|end|last|e|j|upper\w*|right_?\w*|end_?\w*|high_?\w*")
-_MEMBER_NAMES = re.compile(
-    r"target|key|x|val\w*|value|item|element|elem|el|ele|search\w*|num|number|k|find|query|t|"
-    r"to_\w+|p|q|start\w*|end\w*|src|source|dest\w*|goal|node|vertex|s|v|u|root"
-)
-
-
-def _with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]) -> list[Ranked]:  # noqa: C901
-    """Add shapes that depend on another parameter: its length, an index, a member of it."""
-    own = list(ranked[name])
-    lowered = name.lower()
-    for other, shapes in ranked.items():
-        if other == name or "." in other or not shapes:
-            continue
-        container = shapes[0].shape
-        scalar = own[0].shape
-        base = own[0].cost
-        if isinstance(container, ListOf | Text | Grid) and isinstance(scalar, Int):
-            if _LENGTH_NAMES.fullmatch(lowered):
-                own.append(Ranked(base + (0.3 if slot.values else -0.05), LengthOf(other)))
-            if _FIRST_NAMES.fullmatch(lowered) and "index" in slot.roles:
-                own.append(Ranked(base - 0.05, Int(0, 0)))
-            if _LAST_NAMES.fullmatch(lowered):
-                own.append(Ranked(base - 0.05, IndexOf(other, last=True)))
-            own.append(Ranked(base + (0.1 if "index" in slot.roles else 0.7), IndexOf(other)))
-        if isinstance(container, ListOf) and isinstance(scalar, ListOf):
-            own.append(Ranked(base + 0.12, AlongWith(other, scalar.element, scalar.container)))
-        if isinstance(container, ListOf | Graph | DictOf) and isinstance(scalar, Int | Text):
-            likely = _MEMBER_NAMES.fullmatch(lowered) is not None
-            element = container.element if isinstance(container, ListOf) else None
-            if element is not None and type(element) is not type(scalar):
-                continue
-            if likely or isinstance(container, Graph):
-                own.append(
-                    Ranked(base + (-0.1 if likely else 0.2), MemberOf(other, element or scalar))
-                )
-    return sorted(own, key=lambda entry: entry.cost)
-
-
-def _consistent(shapes: Mapping[str, Shape]) -> bool:
-    for shape in shapes.values():
-        if isinstance(shape, AlongWith):
-            if not isinstance(shapes[shape.name], ListOf):
-                return False
-        elif isinstance(shape, LengthOf | IndexOf):
-            if not isinstance(shapes[shape.name], ListOf | Text | Grid):
-                return False
-        elif isinstance(shape, MemberOf):
-            other = shapes[shape.name]
-            if isinstance(other, ListOf):
-                if type(other.element) is not type(shape.otherwise):
-                    return False
-            elif not isinstance(other, Graph | DictOf):
-                return False
-    return True

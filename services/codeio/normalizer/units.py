@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codeio.normalizer.evidence import Slot
+    from codeio.normalizer.signatures import Signature
     from codeio.normalizer.source import SourceFile
-    from codeio.normalizer.usage import Inference, Signature
+    from codeio.normalizer.usage import Inference
 
 
 @dataclass(frozen=True)
