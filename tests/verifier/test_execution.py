@@ -145,3 +145,16 @@ async def test_recorded_answers_are_accepted_and_changed_ones_refused(
     assert len(verdicts) > len(pairs) / 2
     right, wrong = Verdict.VERDICT_CORRECT, Verdict.VERDICT_WRONG
     assert verdicts == [[right, wrong, right, wrong]] * len(verdicts)
+
+
+@pytest.mark.parametrize("program", [PROGRAM, Program(), Program(code="(", entry_point="f")])
+async def test_garbled_claims_are_not_confirmed(sandbox: Sandbox, program: Program) -> None:
+    given = attempt(OUTPUT, '{"output": 3}', program=program, output_json="3")
+    for kind in Claim.Kind.values():
+        for input_json in ("", "garbage", "[1]", '{"who": 1}', '{"how": "", "n": 3}'):
+            given.turns[0].claims.add(
+                kind=kind, input_json=input_json, step=-5, line=10**6, subject="(", value_json="{"
+            )
+    sample = await sample_of(verifier(sandbox), given)
+    assert sample.verdict == Verdict.VERDICT_CORRECT
+    assert not sample.claims_checked

@@ -1,7 +1,7 @@
 r"""From a response to the answer that it gives.
 
 The form that is asked for is a JSON object with the key `output` or `input`
-(paper, section 2.2), at the end. Models answer in other forms too; they are
+at the end, as in the paper. Models answer in other forms too; they are
 read in this order, and the first kind that occurs decides:
 
 1. *Marked*: an object with the asked-for key; the content of `<answer>` or

@@ -1,4 +1,4 @@
-"""What a wrong answer is answered with: the beginning of the next turn (CodeI/O++, section 2.3).
+"""What a wrong answer is answered with: the beginning of the next turn (the paper's CodeI/O++).
 
 It is made of the response and of what running its answer did. The truth is
 not at hand here, so that it cannot slip in.

@@ -20,7 +20,7 @@ class Verifier:
     """Judges the last turn of an attempt, however broken it is.
 
     A wrong answer with turns left goes back with its verdict and feedback, to
-    be revised (CodeI/O++, section 2.3); all else becomes a sample. Without
+    be revised (the paper's CodeI/O++); all else becomes a sample. Without
     `revise` there is nobody who would take the revision, and turns left are
     ignored.
     """
