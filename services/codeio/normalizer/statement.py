@@ -82,7 +82,7 @@ def tidy(text: str) -> str:
 
 _CODE = re.compile(
     r"^\s*(class|def|return|import|from)\b.*[:(]|\bself\.|__|^\s*\w+ = |^\s*(if|for|while)\b.*:$|"
-    r"^\s*definition for",
+    r"^\s*definition for|do not return anything|don't return anything|^\s*(todo|fixme)\b",
     re.IGNORECASE,
 )
 
@@ -112,7 +112,7 @@ def _task(trial: Trial) -> str:
     title = " ".join((first, *rest))
     if first in _QUESTIONS and rest:
         return f"Decide the question: {title}?"
-    if first in _VERBS and rest and first not in ("max", "min", "sum"):
+    if first in _VERBS and first not in ("max", "min", "sum"):
         return _sentence(title)
     return f"Determine the {title}."
 
