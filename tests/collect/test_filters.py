@@ -42,6 +42,13 @@ def test_exact_duplicates_are_refused_whatever_their_line_ends(
     assert second.record_id != first.file_id
 
 
+def test_contents_that_differ_are_never_duplicates(
+    collect: Collect, rows: Callable[..., Path]
+) -> None:
+    source = rows(*({"content": f"x = {n}"} for n in range(2000)))
+    assert reasons(collect(source)) == ["ok"] * 2000
+
+
 def test_a_copy_of_a_refused_file_is_judged_for_itself(
     collect: Collect, rows: Callable[..., Path]
 ) -> None:

@@ -62,9 +62,6 @@ class Collector:
             UsageError: one cannot; the message says which and what to do.
         """
         self._checked(sources)
-        for path in self.settings.benchmarks:
-            if not path.is_file():
-                raise UsageError(f"there is no benchmark file {path}; check collect.benchmarks")
 
     def collect(
         self, sources: Sequence[str], *, skip: int = 0
@@ -78,11 +75,11 @@ class Collector:
         Raises:
             UsageError: a source cannot be read; before the first item if it can be known then.
         """
-        self.check(sources)
+        checked = self._checked(sources)
         benchmarks = Benchmarks(self.settings.benchmarks)
         position = 0
         with SeenContents() as seen:
-            for source in self._checked(sources):
+            for source in checked:
                 for item in source.items():
                     if self.limit is not None and position >= self.limit:
                         return
@@ -96,6 +93,9 @@ class Collector:
     def _checked(self, sources: Sequence[str]) -> list[Source]:
         if not sources:
             raise UsageError(f"no source is named; name {FORMS}")
+        for path in self.settings.benchmarks:
+            if not path.is_file():
+                raise UsageError(f"there is no benchmark file {path}; check collect.benchmarks")
         opened = [
             open_source(name, cache=self._cache, max_bytes=self.settings.max_bytes)
             for name in sources
