@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codeio.cot_generator.tracing.backward_text import BackwardText
 from codeio.cot_generator.tracing.bisection import midpoints, narrowed
-from codeio.cot_generator.tracing.candidates import Candidate, derived, echoes, resized
+from codeio.cot_generator.tracing.candidates import Candidate, derived, echoes, moved, resized
 from codeio.cot_generator.tracing.comparison import closeness
 from codeio.cot_generator.tracing.forward import parse
 from codeio.cot_generator.tracing.runs import Rationale, Run, run_program
@@ -115,14 +115,12 @@ class _Search:
                     ways.remove(way)
                 elif len(found) < _CANDIDATES:
                     found.setdefault(candidate.input_json, candidate)
-        for base in bases[:1]:
-            for candidate in echoes(base, self._target):
+        for base in bases:
+            for candidate in (*moved(base, self._target), *echoes(base, self._target)):
                 found.setdefault(candidate.input_json, candidate)
         return list(found.values())
 
     async def _run(self, texts: list[str]) -> list[Run]:
-        if not texts:
-            return []
         return await run_program(
             self._sandbox,
             self._task.program,

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from codeio.cot_generator.tracing.derivation import Derivation, evaluated, identical, shown
+from codeio.cot_generator.tracing.derivation import (
+    Derivation,
+    Edit,
+    Path,
+    evaluated,
+    identical,
+    shown,
+)
 from codeio.cot_generator.tracing.expressions import Said
 from codeio.cot_generator.tracing.inverter import Inverter
 from codeio.cot_generator.tracing.operations import Impossible
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 _WAYS = 6
 _LAST_STEPS = 400
+_EXAMPLES = 3
 _MAX_BYTES = 1024
 
 
@@ -84,14 +92,69 @@ def echoes(base: Run, target: Any) -> Iterator[Candidate]:
             yield Candidate(values.dumps({**arguments, name: counted}), (Said(reason),), base)
 
 
+def moved(base: Run, target: Any) -> Iterator[Candidate]:
+    """Propose to put the target's parts where the base's output had its parts from.
+
+    Only where the base's output has the target's form, and what differs stood in the
+    input exactly once.
+    """
+    arguments = values.loads(base.input_json)
+    sources: dict[str, list[Path]] = {}
+    for path, atom in _atoms(arguments):
+        sources.setdefault(repr(atom), []).append(path)
+    wanted = dict(_atoms(target))
+    had = dict(_atoms(base.output))
+    if wanted.keys() != had.keys() or not isinstance(target, list | dict):
+        return
+    edits: list[Edit] = []
+    examples: list[str] = []
+    for path, atom in had.items():
+        if identical(wanted[path], atom):
+            continue
+        places = sources.get(repr(atom), [])
+        if len(places) != 1 or type(wanted[path]) is not type(atom):
+            return
+        edits.append(Edit(places[0], wanted[path]))
+        if len(examples) < _EXAMPLES:
+            examples.append(f"{code(repr(atom))} at {_spot(path)} came from {_spot(places[0])}")
+    try:
+        text = values.dumps(Derivation(tuple(edits), ()).applied(arguments))
+    except (Impossible, ValueError):
+        return
+    reason = (
+        f"the parts of that output stand in its input too: {', '.join(examples)}"
+        f"{' and so on' if len(edits) > _EXAMPLES else ''}; if the code only moves them, the "
+        f"wanted parts belong at the same places of the input"
+    )
+    yield Candidate(text, (Said(reason),), base)
+
+
+def _atoms(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield what a value holds that holds nothing itself, with its place."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _atoms(item, (*path, key))
+    elif isinstance(value, list) and value:
+        for place, item in enumerate(value):
+            yield from _atoms(item, (*path, place))
+    else:
+        yield path, value
+
+
+def _spot(path: Path) -> str:
+    first, rest = (path[0], path[1:]) if isinstance(path[0], str) else ("", path)
+    return code(f"{first}{''.join(f'[{key!r}]' for key in rest)}")
+
+
 def resized(known: Sequence[Run], target: Any) -> Candidate | None:
     """Give a list or text argument as many parts as the output is to have.
 
     Only where in all known runs the output had as many parts as the argument.
     """
-    if not isinstance(target, list | str) or not target or len(known) < 2:
+    if not isinstance(target, list | str) or not target or not known:
         return None
     arguments = values.loads(known[0].input_json)
+    longer: Any
     for name, value in arguments.items():
         if not isinstance(value, list | str) or not value:
             continue
@@ -103,6 +166,9 @@ def resized(known: Sequence[Run], target: Any) -> Candidate | None:
             for given, gave in pairs
         ):
             longer = (value * (len(target) // len(value) + 1))[: len(target)]
+            if isinstance(value, list) and all(type(item) is int for item in value):
+                # Different items show where each of them goes.
+                longer = [value[0] + 3 * place for place in range(len(target))]
             reason = (
                 f"in the runs so far the output had as many parts as {code(name)}, so "
                 f"{code(name)} needs {len(target)}"
@@ -163,9 +229,7 @@ def _fixed_result(body: list[ast.stmt], target: Any) -> str:
     """Return the statement of a branch that gives the target whatever happens, if it has one."""
     for node in body:
         value = None
-        if isinstance(node, ast.Return):
-            value = node.value
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        if isinstance(node, ast.Return) or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
             value = node.value
         if value is None:
             continue

@@ -14,8 +14,8 @@ def _number(value: Any) -> bool:
 def closeness(output: Any, target: Any) -> float:
     """Return how far an output is from the target: small for the same form and size."""
     if _number(output) and _number(target):
-        gap: float = abs(output - target) / (1 + abs(target))
-        return min(1.0, gap)
+        gap = abs(output - target) / (1 + abs(target))
+        return min(1.0, float(gap))
     if type(output) is not type(target):
         return 3.0
     if isinstance(output, dict):

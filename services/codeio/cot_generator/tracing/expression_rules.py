@@ -39,8 +39,10 @@ def expression(
         case ast.IfExp():
             outcomes = at.step.outcomes.get(position(node.test), ())
             if len(outcomes) == 1:
-                branch = node.body if outcomes[0] else node.orelse
-                yield from inverter.demand(branch, path, target, at)
+                taken, other = (node.body, node.orelse)[:: 1 if outcomes[0] else -1]
+                if isinstance(other, ast.Constant) and other.value == target and not path:
+                    yield from truth(inverter, node.test, not outcomes[0], at)
+                yield from inverter.demand(taken, path, target, at)
         case ast.Call() if _callee(inverter, node, at.step) is not None:
             frame = _callee(inverter, node, at.step)
             assert frame is not None
@@ -86,6 +88,9 @@ def _operation(
         except Impossible:
             continue
         yield from inverter.then(operand, (), wanted, at, [fact])
+    if isinstance(node.op, ast.Mult) and type(target) is int:
+        # The plainest product.
+        yield from inverter.all([(node.left, (), target, at), (node.right, (), 1, at)])
 
 
 def _display(
@@ -281,8 +286,12 @@ def _call(inverter: Inverter, node: ast.Call, target: Any, at: Moment) -> Iterat
         name = node.func.id
     else:
         return
-    if name == "map" and len(node.args) == 2:
-        return
+    match node:
+        case ast.Call(args=[ast.Call(func=ast.Name(id="map"), args=[convert, items])]) if (
+            name == "list"
+        ):
+            yield from _mapped(inverter, convert, items, target, at)
+            return
     for place, argument in enumerate(node.args):
         rest = [other for index, other in enumerate(node.args) if index != place]
         try:
@@ -297,6 +306,17 @@ def _call(inverter: Inverter, node: ast.Call, target: Any, at: Moment) -> Iterat
         except Impossible:
             continue
         yield from inverter.then(argument, (), wanted, at, facts)
+
+
+def _mapped(
+    inverter: Inverter, convert: ast.expr, items: ast.expr, target: Any, at: Moment
+) -> Iterator[Derivation]:
+    """Turn `list(map(int, items))` round."""
+    before = inverter.known(items, at)
+    plain = isinstance(convert, ast.Name) and convert.id in ("int", "float", "str")
+    if plain and isinstance(target, list) and isinstance(before, list) and before:
+        wanted = [operations.converted(str(value), before[0]) for value in target]
+        yield from inverter.then(items, (), wanted, at)
 
 
 def _method(

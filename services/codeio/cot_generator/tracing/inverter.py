@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from codeio.cot_generator.tracing import expression_rules, variable_rules
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 70
 _MAX_SOURCE = 60
 _MAX_REASONS = 6
+_MAX_WAYS = 3
 # Longer ways back convince nobody, and rarely arrive.
 _MAX_DEPTH = 16
 
@@ -163,15 +165,20 @@ class Inverter:
             yield replace(derivation, reasons=(said, *derivation.reasons))
 
     def all(self, demands: Sequence[tuple[ast.expr, Path, Any, Moment]]) -> Iterator[Derivation]:
-        """Meet several demands at once, each in the first way that there is."""
+        """Meet several demands at once.
+
+        Of the ways to meet one, the one that changes the smallest part of the input is
+        taken, as it leaves the other demands alone.
+        """
         edits: list[Edit] = []
         reasons: list[Said] = []
         for node, path, target, at in demands:
             if self.has(node, path, target, at):
                 continue
-            found = next(self.then(node, path, target, at), None)
-            if found is None:
+            ways = list(islice(self.then(node, path, target, at), _MAX_WAYS))
+            if not ways:
                 return
+            found = max(ways, key=_fineness)
             edits += found.edits
             if len(reasons) < _MAX_REASONS:
                 reasons += found.reasons
@@ -193,6 +200,10 @@ class Inverter:
         )
         for derivation in self.demand(statement.value, path, target, Moment(step)):
             yield replace(derivation, reasons=(said, *derivation.reasons))
+
+
+def _fineness(way: Derivation) -> int:
+    return min((len(edit.path) for edit in way.edits), default=0)
 
 
 _LIKEWISE = Said("The other parts follow in the same way")

@@ -11,7 +11,7 @@ _MAX_LENGTH = 60
 _MAX_NUMBER = 10**18
 
 
-class Impossible(Exception):  # noqa: N818  (an outcome, caught where another way is tried)
+class Impossible(Exception):
     """There is no such operand, or none that these rules find."""
 
 

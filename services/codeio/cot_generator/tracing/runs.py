@@ -79,6 +79,8 @@ async def run_program(
     Raises:
         TransientError: the sandbox failed, not the program.
     """
+    if not inputs:
+        return []
     response = await sandbox.execute(
         ExecuteRequest(
             code=program.code,

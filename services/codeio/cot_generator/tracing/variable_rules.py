@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from codeio.cot_generator.tracing.inverter import Inverter
     from codeio.cot_generator.tracing.story import LoopRun
-    from codeio.runtime.trace import Frame, Step, Statement
+    from codeio.runtime.trace import Frame, Statement, Step
 
 
 def name(
@@ -63,13 +63,15 @@ def _set(
     """Follow a demand to the statement that gave the variable its value."""
     at = Moment(step)
     match statement:
+        case ast.Assign(targets=[ast.Name()], value=ast.Constant()):
+            yield from _otherwise(inverter, name, target, step, statement)
         case ast.Assign(targets=[ast.Name()], value=value):
             if not path and isinstance(target, str):
                 yield from _pieces(inverter, name, target, step)
             yield from inverter.demand(value, path, target, at)
         case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
             yield from inverter.demand(value, path, target, at)
-        case ast.Assign(targets=[ast.Tuple() as names], value=value):
+        case ast.Assign(targets=[ast.Tuple() | ast.List() as names], value=value):
             places = [
                 place
                 for place, one in enumerate(names.elts)
@@ -87,6 +89,34 @@ def _set(
             yield from _appended(inverter, name, path, target, step)
         case ast.Assign(targets=[ast.Subscript()]):
             yield from _entries(inverter, name, path, target, step)
+
+
+def _otherwise(
+    inverter: Inverter, name: str, target: Any, step: Step, statement: Statement
+) -> Iterator[Derivation]:
+    """Where the other branch would have set the wanted value, ask for the other branch."""
+    branch = inverter.story.source.parents.get(statement)
+    if not isinstance(branch, ast.If):
+        return
+    inside = statement in branch.body
+    for node in branch.orelse if inside else branch.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=other)], value=ast.Constant(value=value)):
+                if other == name and identical(value, target):
+                    test = _decided(inverter, branch, step)
+                    if test is not None:
+                        yield from expression_rules.truth(
+                            inverter, branch.test, not inside, Moment(test)
+                        )
+
+
+def _decided(inverter: Inverter, branch: ast.If, step: Step) -> Step | None:
+    """Return the step of a frame that decided a condition last before another step."""
+    place = position(branch)
+    for other in reversed(inverter.trace.frame_steps[step.frame]):
+        if other.index < step.index and other.statement == place:
+            return other
+    return None
 
 
 def _augmented(
@@ -292,6 +322,7 @@ def _shorter_loop(inverter: Inverter, name: str, target: Any, last: Step) -> Ite
     if found is None:
         return
     step, after, text = found
+    yield from _unchanged(inverter, name, target, step)
     inside = {id(run): place for run, place in loops_around(inverter.story, step)}
     for run, place in loops_around(inverter.story, after):
         if inside.get(id(run)) == place:
@@ -307,6 +338,28 @@ def _shorter_loop(inverter: Inverter, name: str, target: Any, last: Step) -> Ite
         )
         for derivation in _ended(inverter, run, place):
             yield replace(derivation, reasons=(said, *derivation.reasons))
+        return
+
+
+def _unchanged(inverter: Inverter, name: str, target: Any, found: Step) -> Iterator[Derivation]:
+    """Ask the condition under which the variable lost the wanted value to be false."""
+    for step in inverter.trace.steps[found.index + 1 :]:
+        if name not in step.changes or step.index == inverter.trace.frames[step.frame].entry:
+            continue
+        statement = inverter.story.source.statements.get(step.statement)
+        branch = inverter.story.source.parents.get(statement) if statement else None
+        if not isinstance(branch, ast.If):
+            continue
+        decided = _decided(inverter, branch, step)
+        if decided is None or statement is None:
+            return
+        said = Said(
+            f"{code(name)} was {shown(target)} until {code(heading(statement))} changed it, which "
+            f"stands under {code(heading(branch))}"
+        )
+        wanted = statement not in branch.body
+        for way in expression_rules.truth(inverter, branch.test, wanted, Moment(decided)):
+            yield replace(way, reasons=(said, *way.reasons))
         return
 
 

@@ -255,12 +255,13 @@ class Recorder:
         seed_generators()
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(limit + EXTRA_RECURSION)
+        before = sys.gettrace()
         _recorder = self
         sys.settrace(self.on_call)
         try:
             return function(**keywords)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
             _recorder = None
             sys.setrecursionlimit(limit)
 
