@@ -119,8 +119,41 @@ async def test_the_generator_stands_alone_and_repeats_itself(
             '{"n": 5}',
             "6",
         ),
+        (
+            "def total(f, n):\n    return sum(f(i) for i in range(n) if i % 2)\n",
+            '{"f": "square", "n": 4}',
+            "10",
+        ),
+        (
+            "def hexadecimal(n):\n    found = ''\n    while n:\n"
+            "        found = '0123456789abcdef'[n % 16] + found\n        n /= 16\n"
+            "    return found\n",
+            '{"n": 500}',
+            '"1f4"',
+        ),
+        (
+            "import time\ndef total(n):\n    start = time.time()\n    result = 0\n"
+            "    for i in range(n):\n        result += i\n"
+            "    print(time.time() - start)\n    return result\n",
+            '{"n": 4}',
+            "6",
+        ),
+        (
+            "def longest(node):\n    count = 0\n    while node:\n        count += node.data > 1\n"
+            "        node = node.next\n    return count\n",
+            '{"node": [1, 2, 3]}',
+            "2",
+        ),
+        (
+            "def inside(point, r):\n    return point.x ** 2 + point.y ** 2 < r * r\n",
+            '{"point": {"x": 1, "y": 1}, "r": 2}',
+            "true",
+        ),
     ],
-    ids=["linked", "tree", "set", "generator", "in place", "printed", "array", "state"],
+    ids=[
+        *("linked", "tree", "set", "generator", "in place", "printed", "array", "state"),
+        *("function", "division", "stop-watch", "own nodes", "object"),
+    ],
 )
 async def test_results_become_json(
     normalize: Normalize, execute: Run, text: str, given: str, expected: str

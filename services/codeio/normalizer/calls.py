@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.annotations import vote_annotation
-from codeio.normalizer.evidence import Slot, unify
+from codeio.normalizer.evidence import ANNOTATED, Slot, unify
 from codeio.normalizer.vocabulary import (
     BUILTIN_RESULTS,
     CONVERSIONS,
@@ -48,8 +48,8 @@ def _call_name(body: Body, node: ast.Call, name: str) -> Slot:
         made.classes[name] += 1
         return made
     if name in body.scope and name not in BUILTIN_RESULTS:
-        body.scope[name].vote("callable", 3)
-        _values(body, node)
+        body.scope[name].vote("callable", ANNOTATED)
+        body.scope[name].arity = len(_values(body, node))
         return Slot()
     return _call_builtin(body, node, name)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from codeio.normalizer.shapes import (
     AlongWith,
     DictOf,
+    FunctionOf,
     Graph,
     Grid,
     Instance,
@@ -40,6 +41,11 @@ class Codecs:
                 inner = self.decode(element, "item")
                 made = value if inner == "item" else f"[{inner} for item in {value}]"
                 return self._contain(container, made)
+            case FunctionOf(arity=arity):
+                name = "FUNCTIONS" if arity == 1 else "FUNCTIONS_OF_TWO"
+                entries = [f"    {key!r}: {code}," for key, code in shape.choices.items()]
+                self.functions[name] = "\n".join([f"{name} = {{", *entries, "}\n"])
+                return f"{name}[{value}]"
             case AlongWith(element=element, container=container):
                 return self.decode(ListOf(element, container=container), value)
             case Grid(container=container):

@@ -12,6 +12,7 @@ from codeio.normalizer.shapes import (
     DictOf,
     Examples,
     Float,
+    FunctionOf,
     Graph,
     Grid,
     IndexOf,
@@ -187,6 +188,8 @@ def _expression(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind
             return f"rng.choice([{', '.join(sources)}])"
         case Text():
             return _text(shape)
+        case FunctionOf():
+            return f"rng.choice({list(shape.choices)!r})"
         case ListOf(element=Int(low=low, high=high), order="distinct", low=few, high=many):
             most = min(many, high - low + 1)
             return f"rng.sample(range({low}, {high + 1}), rng.randint({min(few, most)}, {most}))"

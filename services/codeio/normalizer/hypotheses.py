@@ -15,6 +15,7 @@ from codeio.normalizer.shapes import (
     Bool,
     DictOf,
     Float,
+    FunctionOf,
     Graph,
     Grid,
     Instance,
@@ -116,6 +117,8 @@ class _Reader:
     def __init__(self, classes: Mapping[str, Mapping[str, Slot]], sorted_first: bool) -> None:
         self._classes = classes
         self._sorted_first = sorted_first
+        # Classes whose fields are being read: an object is not made of objects of its own class.
+        self._within: list[str] = []
 
     def parameter(self, name: str, slot: Slot) -> list[Ranked]:
         name = name.rsplit(".", 1)[-1]
@@ -145,7 +148,7 @@ class _Reader:
         best = max(scores.values())
         found: list[Ranked] = []
         for class_name, votes in slot.classes.most_common(2):
-            if class_name in self._classes and depth < _DEEPEST:
+            if class_name in self._classes and class_name not in self._within:
                 cost = 0.0 if votes >= 3 else 0.8
                 found.append(Ranked(cost, self._instance(class_name, depth)))
         fields = {n: s for n, s in slot.attributes.items() if not n.startswith("[")}
@@ -171,10 +174,12 @@ class _Reader:
         return list(unique.values())
 
     def _instance(self, class_name: str, depth: int) -> Instance:
+        self._within.append(class_name)
         fields = tuple(
             (name, self.shapes(slot, depth + 1)[0].shape)
             for name, slot in self._classes[class_name].items()
         )
+        self._within.pop()
         return Instance(class_name, fields)
 
     def _object(self, fields: Mapping[str, Slot], depth: int) -> Instance:
@@ -194,6 +199,8 @@ class _Reader:
                 return [Ranked(0, Bool())]
             case "str":
                 return [Ranked(cost, shape) for cost, shape in texts(slot)]
+            case "callable":
+                return [Ranked(0, FunctionOf(2 if slot.arity == 2 else 1))]
             case "dict":
                 return self._mappings(slot, depth)
             case "linked":
@@ -325,6 +332,7 @@ def kind_scores(slot: Slot) -> dict[str, float]:
         "bool": votes["bool"],
         "linked": votes["linked"],
         "tree": votes["tree"],
+        "callable": votes["callable"],
     }
     if votes["mutable"]:
         scores["str"] *= 0.3

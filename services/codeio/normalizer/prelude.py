@@ -69,6 +69,22 @@ def statement_for(name: str) -> ast.stmt:
     return ast.parse(_STATEMENTS[name]).body[0]
 
 
+class FloorDivided(ast.NodeTransformer):
+    """Makes `/` what it was for integers in Python 2."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Div):
+            node.op = ast.FloorDiv()
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Div):
+            node.op = ast.FloorDiv()
+        return node
+
+
 class Modernised(ast.NodeTransformer):
     """Renames what Python 2 called otherwise, where the file does not define it."""
 

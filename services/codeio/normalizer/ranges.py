@@ -48,7 +48,10 @@ def floats(slot: Slot) -> list[tuple[float, Shape]]:
     seen = [float(value) for value in slot.values if type(value) in (int, float)]
     seen = [value for value in seen if abs(value) < 1e9]
     found: list[tuple[float, Shape]] = []
-    if seen:
+    if seen and 0 < max(seen) < 0.1 and min(seen) >= 0:
+        # Tolerances and rates: rounding a draw would make them 0.
+        found.append((0.0, Choice(tuple(max(seen) * factor for factor in (0.5, 1, 2, 5)))))
+    elif seen:
         low, high = min(seen), max(seen)
         reach = max(abs(high), abs(low), 0.1)
         found.append((0.0, Float(min(low, 0.0) if low >= 0 else low - reach, high + reach)))

@@ -134,6 +134,34 @@ class MemberOf:
 
 
 @dataclass(frozen=True)
+class FunctionOf:
+    """A function of numbers, chosen by name from a few that the program defines."""
+
+    arity: int
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Name to source of each function."""
+        return _FUNCTIONS[self.arity]
+
+
+_FUNCTIONS = {
+    1: {
+        "square": "lambda x: x * x",
+        "double": "lambda x: 2 * x",
+        "minus_three": "lambda x: x - 3",
+        "cube_minus_two": "lambda x: x ** 3 - 2",
+    },
+    2: {
+        "sum": "lambda x, y: x + y",
+        "difference": "lambda x, y: x - y",
+        "product": "lambda x, y: x * y",
+        "twice_the_first": "lambda x, y: 2 * x",
+    },
+}
+
+
+@dataclass(frozen=True)
 class AlongWith:
     """A list that is as long as another parameter."""
 
@@ -188,6 +216,7 @@ Shape: TypeAlias = (
     | Operations
     | Lines
     | AlongWith
+    | FunctionOf
 )
 
 
@@ -202,7 +231,7 @@ def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
             return "bool"
         case Nothing():
             return "None"
-        case Text():
+        case Text() | FunctionOf():
             return "str"
         case Choice(values):
             return type(values[0]).__name__
@@ -291,6 +320,9 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case Record(fields=fields) | Instance(fields=fields):
             inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
             return f"an object with the keys {inner}", "objects"
+        case FunctionOf():
+            listed = ", ".join(f"`{name}` ({code})" for name, code in shape.choices.items())
+            return f"the name of a function: {listed}", ""
         case AlongWith(name=name, element=element):
             return f"a list of {words(element, plural=True)}, as long as `{name}`", ""
         case Lines(width=width):

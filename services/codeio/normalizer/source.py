@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from codeio.normalizer.prelude import AVAILABLE, BUILTINS, KNOWN, Modernised
 from codeio.normalizer.scopes import Function, bound_names, changed_names, free_names
+from codeio.normalizer.timing import Untimed
 from codeio.runtime.errors import Rejected
 
 if TYPE_CHECKING:
@@ -104,14 +105,21 @@ def parse(text: str) -> SourceFile:
     """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = _tree(text)
+    except TabError:
+        # Python 2 let tabs and spaces be mixed, a tab reaching to the next multiple of eight.
+        return parse(text.expandtabs(8))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Rejected("not_parseable", str(error)) from error
     defined = frozenset().union(*(bound_names(node) for node in tree.body))
-    tree = Modernised(defined).visit(tree)
+    tree = Untimed().visit(Modernised(defined).visit(tree))
     return _taken_apart(text, tree)
+
+
+def _tree(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
 
 
 def _taken_apart(text: str, tree: ast.Module) -> SourceFile:

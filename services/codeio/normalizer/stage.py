@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.adopted import adopt
 from codeio.normalizer.candidates import find_units
 from codeio.normalizer.docs import header
 from codeio.normalizer.examples import collect_examples
+from codeio.normalizer.prelude import FloorDivided
 from codeio.normalizer.selection import is_trivial, ranked
 from codeio.normalizer.source import SourceFile, parse, versions
 from codeio.normalizer.statement import io_description, problem_statement
@@ -72,6 +75,10 @@ class Normalizer:
         refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
         units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
         tried = await self._trials.search(units, classes) if units else []
+        divided = [t for t in tried if isinstance(t, Failed) and _expects_integers(t)]
+        if divided:
+            again = [_floor_divided(failed.unit) for failed in divided]
+            tried += await self._trials.search(again, classes)
         promising = ranked([trial for trial in tried if isinstance(trial, Trial)])
         promising = promising[: self._programs_per_file + _SPARE]
         confirmed = await self._trials.confirm(promising) if promising else []
@@ -101,6 +108,22 @@ class Normalizer:
             seed_inputs=trial.examples,
             origin=origin,
         )
+
+
+def _expects_integers(failed: Failed) -> bool:
+    """Tell whether a unit failed as code for Python 2 does, whose `/` kept integers whole."""
+    return any(
+        "'float' object cannot be interpreted as an integer" in error
+        or ("indices must be integers" in error and "float" in error)
+        for error in failed.errors
+    )
+
+
+def _floor_divided(unit: Unit) -> Unit:
+    statements = tuple(
+        FloorDivided().visit(copy.deepcopy(statement)) for statement in unit.closure.statements
+    )
+    return replace(unit, closure=replace(unit.closure, statements=statements))
 
 
 def _entries(units: Sequence[Unit]) -> set[str]:

@@ -65,6 +65,8 @@ class Failed:
     unit: Unit
     reason: str
     detail: str
+    errors: tuple[str, ...] = ()
+    """The exceptions that its trials raised, the commonest first."""
 
 
 @dataclass
@@ -184,19 +186,21 @@ def _judged(entry: _Asked) -> Trial | Failed:
         return Failed(unit, *entry.failure)
     records = [record for record in entry.answer["records"] if "error" not in record]
     errors = Counter(entry.answer.get("errors", {}))
-    commonest = errors.most_common(1)[0][0] if errors else ""
+    raised = tuple(text for text, _ in errors.most_common())
     if len(records) < 3:
-        return Failed(unit, "no_candidate_runs", commonest)
+        return Failed(unit, "no_candidate_runs", raised[0] if raised else "", raised)
     result = _result(unit, records)
     if result is None:
-        return Failed(unit, "constant_output", f"{len(records)} inputs gave one output")
+        detail = f"{len(records)} inputs gave one output"
+        return Failed(unit, "constant_output", detail, raised)
     hypothesis = entry.hypotheses[entry.answer["best"]]
     pairs = {
         record["input"]: output
         for record in records
         if (output := _output(record, result)) is not None
     }
-    examples = tuple(record["input"] for record in records if record["example"])
+    examples = [record["input"] for record in records if record["example"]]
+    examples += _rare(pairs)
     return Trial(
         unit=unit,
         shapes=hypothesis.shapes,
@@ -208,6 +212,15 @@ def _judged(entry: _Asked) -> Trial | Failed:
         examples=tuple(dict.fromkeys(examples)),
         coverage=entry.answer["coverage"],
     )
+
+
+def _rare(pairs: Mapping[str, str]) -> list[str]:
+    """Return the inputs with a rare output, where one output is by far the commonest."""
+    counts = Counter(pairs.values())
+    commonest, count = counts.most_common(1)[0]
+    if count < 0.8 * len(pairs):
+        return []
+    return [text for text, output in pairs.items() if output != commonest]
 
 
 def _result(unit: Unit, records: list[dict[str, Any]]) -> Result | None:
