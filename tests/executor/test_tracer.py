@@ -57,12 +57,13 @@ PROGRAMS = {
     "walrus": "def f(n):\n    return [y for x in range(n) if (y := x * 2) % 3] + [*range(2)]",
     "unpacking": "def f(n):\n    (a, *b), d = (n, 1, 2), {**{'k': n}, 'l': 0}\n"
     "    d['k'] += a\n    b[0], b[1] = b[1], b[0]\n    del b[0]\n    return [a, b, d]",
-    "chained": "def f(n):\n    return (0 < n < 10 <= 10) and (n or 5) and (not n, -n, ~n, n if n else 0)",
+    "chained": "def f(n):\n    a = (0 < n < 10 <= 10) and (n or 5)\n"
+    "    return a, not n, -n, ~n, n if n else 0",
     "recursion": "def f(n):\n    return 1 if n < 2 else f(n=n - 1) + f(n=n - 2)",
     "slices": "def f(n):\n    s = list(range(n))\n    s[1:3] = []\n    return s[::-1], 'abc'[n:]",
     "one_line": "def f(n): return (lambda q: q + 1)(n); pass",
-    "decorated": "import functools\n@functools.lru_cache(maxsize=None)\ndef h(n):\n    return n + 1\n"
-    "def f(n):\n    return h(n) + h(n)",
+    "decorated": "import functools\n@functools.lru_cache(maxsize=None)\n"
+    "def h(n):\n    return n + 1\ndef f(n):\n    return h(n) + h(n)",
     "globals": "K = [1]\ndef f(n):\n    global K\n    K = K + [n]\n    return K, sorted(locals())",
 }
 

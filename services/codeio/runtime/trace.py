@@ -142,7 +142,7 @@ def parse_trace(text: str) -> Trace:
 
 
 def claim_value(text: str) -> str:
-    """Return a traced value as claims hold it: JSON text, or as it stands where JSON has no equal."""
+    """Return a traced value as claims hold it: as JSON text, or as it is where JSON has none."""
     if text in _JSON_WORDS:
         return _JSON_WORDS[text]
     try:
@@ -245,10 +245,14 @@ def position(node: ast.stmt | ast.expr | ast.ExceptHandler) -> Position:
 
 
 def iterations(trace: Trace, source: Source, first: Step) -> int:
-    """Count how often the loop whose header is first reached at `first` runs its body."""
+    """Count how often the loop whose header is first reached at `first` runs its body.
+
+    Raises:
+        ValueError: there is no loop at that step.
+    """
     loop = source.statements.get(first.statement)
     if not isinstance(loop, ast.For | ast.AsyncFor | ast.While):
-        raise ValueError(f"step {first.index} is no loop")
+        raise ValueError(f"step {first.index} is no loop")  # noqa: TRY004  (of the claim, no type)
     body = {position(node) for node in loop.body}
     inside = Position(loop.body[0].lineno, 0, loop.body[-1].end_lineno or 0, 1 << 30)
     count = 0

@@ -1,4 +1,4 @@
-"""Narrowing down the one number that an input has, by whether the output is too small or too large."""
+"""Closing in on the one number that an input is, by outputs too small and too large."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from codeio.cot_generator.tracing.derivation import (
 from codeio.cot_generator.tracing.expressions import Said
 from codeio.cot_generator.tracing.inverter import Inverter
 from codeio.cot_generator.tracing.operations import Impossible
-from codeio.cot_generator.tracing.runs import Run
 from codeio.cot_generator.tracing.wording import code
 from codeio.runtime import values
 from codeio.runtime.trace import position
@@ -26,6 +25,7 @@ from codeio.runtime.trace import position
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from codeio.cot_generator.tracing.runs import Run
     from codeio.cot_generator.tracing.story import Story
     from codeio.runtime.trace import Step
 
@@ -229,7 +229,9 @@ def _fixed_result(body: list[ast.stmt], target: Any) -> str:
     """Return the statement of a branch that gives the target whatever happens, if it has one."""
     for node in body:
         value = None
-        if isinstance(node, ast.Return) or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+        if isinstance(node, ast.Return) or (
+            isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        ):
             value = node.value
         if value is None:
             continue

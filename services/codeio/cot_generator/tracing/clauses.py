@@ -34,15 +34,16 @@ class Clause:
 class Clauses:
     """Turns statements into clauses."""
 
-    def __init__(self, story: Story, *, voice: Voice, width: int) -> None:
+    def __init__(self, story: Story, *, voice: Voice, width: int, staged: bool) -> None:
         self.story = story
         self.voice = voice
         self.width = width
+        self.staged = staged
 
         self._clauses: dict[int, Clause | None] = {}
 
     def reading(self, step: Step) -> Reading:
-        return Reading(self.story.trace, step, width=self.width)
+        return Reading(self.story.trace, step, width=self.width, staged=self.staged)
 
     def clause(self, act: Act, frame: Frame) -> Clause | None:
         """Return what the statement did; None where there is nothing to tell."""
@@ -50,7 +51,9 @@ class Clauses:
             self._clauses[act.step.index] = self._clause(act, frame)
         return self._clauses[act.step.index]
 
-    def _clause(self, act: Act, frame: Frame) -> Clause | None:
+    def _clause(  # noqa: C901, PLR0912  (one case per kind of statement)
+        self, act: Act, frame: Frame
+    ) -> Clause | None:
         node = act.node
         if act.step.raised and not isinstance(node, ast.Raise):
             source = ast.unparse(node).splitlines()[0]
@@ -171,7 +174,9 @@ class Clauses:
         ]
         if not states:
             return said
-        return join([said, join(states, " and ")], self.voice.pick(", giving ", ", so ", " → "))
+        return join(
+            [said, join(states, " and ")], self.voice.pick(", giving ", ", which makes ", " → ")
+        )
 
     def _augmented(self, reading: Reading, node: ast.AugAssign) -> Clause | None:
         symbol = _SYMBOLS[type(node.op)]

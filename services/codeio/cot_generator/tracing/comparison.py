@@ -11,11 +11,15 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _gap(output: float, target: float) -> float:
+    return abs(output - target) / (1 + abs(target))
+
+
 def closeness(output: Any, target: Any) -> float:
     """Return how far an output is from the target: small for the same form and size."""
     if _number(output) and _number(target):
-        gap = abs(output - target) / (1 + abs(target))
-        return min(1.0, float(gap))
+        gap: float = abs(output - target) / (1 + abs(target))
+        return min(gap, 1.0)
     if type(output) is not type(target):
         return 3.0
     if isinstance(output, dict):
@@ -51,8 +55,8 @@ def difference(output: Any, target: Any) -> str:
 def move(before: dict[str, Any], after: dict[str, Any]) -> str:
     """Say what is different about another input."""
     parts = []
-    for name in after:
-        old, new = before.get(name), after[name]
+    for name, new in after.items():
+        old = before.get(name)
         if old == new:
             continue
         if _number(old) and _number(new):

@@ -64,6 +64,16 @@ class Moment:
     """Variables of comprehensions: the name, what it iterates over, and where in it."""
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a variable, or its part at a path, should have been after the step that set it."""
+
+    name: str
+    path: Path
+    target: Any
+    step: Step
+
+
 def replaced(value: Any, path: Path, new: Any) -> Any:
     """Return a copy of a value with what stands at the path replaced.
 

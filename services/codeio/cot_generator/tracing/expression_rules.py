@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codeio.runtime.trace import Frame, Step
 
 
-def expression(
+def expression(  # noqa: C901  (one case per kind of expression)
     inverter: Inverter, node: ast.expr, path: Path, target: Any, at: Moment
 ) -> Iterator[Derivation]:
     """Derive what would give an expression that is no name the target value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -11,6 +12,9 @@ from codeio.v1.records_pb2 import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# A value that has no literal, such as a function, in the text of a value.
+_OPAQUE = re.compile(r"(?:^|[\[({:= ])<\w")
 
 N = TypeVar("N", bound=ast.AST)
 
@@ -51,9 +55,11 @@ class Said:
 class Reading:
     """What one step of a trace says about the expressions of its statement."""
 
-    def __init__(self, trace: Trace, step: Step, *, width: int) -> None:
+    def __init__(self, trace: Trace, step: Step, *, width: int, staged: bool = True) -> None:
         self.trace = trace
         self.step = step
+        self.staged = staged
+        """Whether the stages between an expression and its value are told."""
         self.width = width
         """Longest text of a value that is put into an expression."""
 
@@ -63,7 +69,7 @@ class Reading:
             text is not None
             and ELISION not in text
             and len(text) <= self.width
-            and not text.startswith("<")
+            and _OPAQUE.search(text) is None
         )
 
     def fact(self, kind: Claim.Kind, subject: str, text: str, *, step: Step | None = None) -> Fact:
@@ -123,6 +129,8 @@ class Reading:
 
     def stages(self, node: ast.expr) -> list[Said]:
         """Return the expression with values put in, from the names up to the last operation."""
+        if not self.staged:
+            return []
         top = height(node)
         levels = sorted({0, top - 1}) if top > 3 else range(top)
         return [self.substituted(node, level) for level in levels]

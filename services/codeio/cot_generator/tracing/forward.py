@@ -82,15 +82,19 @@ def parse(task: PredictionTask) -> Source:
 def opening(task: PredictionTask, voice: Voice) -> str:
     """Say what the code is for and what is asked."""
     purpose = purpose_of(task.program)
-    call = f"{task.program.entry_point}(**{task.pair.input_json})"
-    del call
+    entry = code(task.program.entry_point)
+    stated = voice.pick(
+        f"{entry} is documented as: “{purpose}”",
+        f"The code says of itself: “{purpose}”",
+        f"What {entry} is for, in its own words: “{purpose}”",
+    )
     asked = voice.pick(
-        "I follow the code step by step on the given input.",
+        "I follow it step by step on the given input.",
         "Let me trace the call with the given input.",
         "Let me work through it with the given input.",
         "To find the output, I walk through the code with the given values.",
     )
-    return f"{purpose} {asked}".strip()
+    return f"{stated} {asked}" if purpose else asked
 
 
 class Told:

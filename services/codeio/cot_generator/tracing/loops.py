@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from codeio.cot_generator.tracing.expressions import Said, join
+from codeio.cot_generator.tracing.roles import role
 from codeio.cot_generator.tracing.story import Act, LoopRun, last_step
 from codeio.cot_generator.tracing.wording import capital, code, counted
 from codeio.v1.records_pb2 import Claim
@@ -51,10 +52,12 @@ class Loops:
         header = self._header(run)
         reading = self._narrator.reading(run.first)
         facts = (*header.facts, reading.fact(Claim.KIND_ITERATIONS, "", str(count)))
+        purpose = role(run, self._narrator.story.trace)
+        what = f", {purpose}" if purpose else ""
         if count == 0:
             page.add(indent, Said(f"{capital(header.text)}: there is no round at all.", facts))
             return
-        page.add(indent, Said(f"{capital(header.text)} ({counted(count, 'round')}):", facts))
+        page.add(indent, Said(f"{capital(header.text)}{what} ({counted(count, 'round')}):", facts))
         rounds = self._narrator.detail.inner if self._nesting else self._narrator.detail.outer
         self._nesting += 1
         try:
@@ -170,10 +173,7 @@ class Loops:
         labels.clear()
         if not told:
             return []
-        if len(told) <= 2:
-            both = join(told, " and ")
-        else:
-            both = join([told[0], told[-1]], " to ")
+        both = join(told, " and ") if len(told) <= 2 else join([told[0], told[-1]], " to ")
         return [Said(f"{both.text}: no change", both.facts)]
 
     def _short(self, run: LoopRun, iteration: Iteration) -> Said:
@@ -191,7 +191,7 @@ class Loops:
             f"It goes on like this for {counted(len(iterations), 'more round')}",
         )
         if iterations[0] is run.iterations[0]:
-            text = f"All {counted(len(iterations), 'round')} follow this pattern"
+            text = f"It takes {counted(len(iterations), 'round')}"
         if 0 < len(state) <= _MOST_STATE:
             told = join(state, ", ")
             self._narrator.page.add(indent, Said(f"{text}; then {told.text}.", told.facts))

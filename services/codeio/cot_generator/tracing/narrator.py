@@ -35,6 +35,8 @@ class Detail:
     """Calls of one function that are followed inside."""
     width: int
     """Longest value, in characters."""
+    staged: bool = True
+    """Whether the stages of a computation are told, or only what comes out."""
 
 
 DETAILS = (
@@ -45,14 +47,18 @@ DETAILS = (
     Detail(outer=Rounds(4, 30, 1), inner=Rounds(3, 4, 1), calls=8, width=100),
     Detail(outer=Rounds(3, 20, 1), inner=Rounds(2, 3, 1), calls=6, width=60),
     Detail(outer=Rounds(3, 12, 1), inner=Rounds(1, 2, 1), calls=4, width=60),
+    Detail(outer=Rounds(3, 12, 1), inner=Rounds(2, 2, 1), calls=4, width=60, staged=False),
     Detail(outer=Rounds(2, 12, 1), inner=Rounds(1, 0, 1), calls=3, width=60),
     Detail(outer=Rounds(2, 6, 1), inner=Rounds(1, 0, 0), calls=2, width=60),
+    Detail(outer=Rounds(2, 6, 1), inner=Rounds(1, 1, 1), calls=2, width=60, staged=False),
     Detail(outer=Rounds(1, 8, 1), inner=Rounds(1, 0, 0), calls=1, width=60),
-    Detail(outer=Rounds(1, 4, 1), inner=Rounds(0, 0, 0), calls=1, width=60),
-    Detail(outer=Rounds(1, 2, 0), inner=Rounds(0, 0, 0), calls=1, width=60),
-    Detail(outer=Rounds(1, 0, 0), inner=Rounds(0, 0, 0), calls=1, width=60),
-    Detail(outer=Rounds(0, 0, 0), inner=Rounds(0, 0, 0), calls=1, width=60),
-    Detail(outer=Rounds(0, 0, 0), inner=Rounds(0, 0, 0), calls=0, width=60),
+    Detail(outer=Rounds(1, 8, 1), inner=Rounds(1, 0, 0), calls=1, width=60, staged=False),
+    Detail(outer=Rounds(1, 4, 0), inner=Rounds(0, 1, 0), calls=1, width=60, staged=False),
+    Detail(outer=Rounds(1, 0, 0), inner=Rounds(0, 0, 0), calls=1, width=40, staged=False),
+    Detail(outer=Rounds(0, 1, 0), inner=Rounds(0, 0, 0), calls=1, width=40, staged=False),
+    Detail(outer=Rounds(1, 4, 1), inner=Rounds(1, 0, 0), calls=0, width=40),
+    Detail(outer=Rounds(1, 0, 0), inner=Rounds(0, 0, 0), calls=0, width=40, staged=False),
+    Detail(outer=Rounds(0, 0, 0), inner=Rounds(0, 0, 0), calls=0, width=40, staged=False),
 )
 
 
@@ -93,13 +99,15 @@ def narrate(story: Story, *, seed: str, budget: int) -> Page | None:
     """Tell the story's first frame in the greatest detail that fits; None when nothing fits."""
     voice = Voice(seed)
     clauses = {
-        width: Clauses(story, voice=voice, width=width)
-        for width in {detail.width for detail in DETAILS}
+        kind: Clauses(story, voice=voice, width=kind[0], staged=kind[1])
+        for kind in {(detail.width, detail.staged) for detail in DETAILS}
     }
     for detail in DETAILS:
         page = Page(budget=budget)
         try:
-            Narrator(story, detail, page, clauses=clauses[detail.width], voice=voice).tell()
+            Narrator(
+                story, detail, page, clauses=clauses[detail.width, detail.staged], voice=voice
+            ).tell()
         except TooLongError:
             continue
         return page

@@ -1,4 +1,4 @@
-"""Single operations turned round: which operand gives the wanted result, the others being as they are."""
+"""Single operations turned round: which operand gives the wanted result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def demanded_operand(op: ast.operator, operand: Any, other: Any, target: Any, *,
     return _typed(wanted, operand)
 
 
-def _number(op: ast.operator, operand: Any, other: Any, target: Any, *, left: bool) -> Any:
+def _number(  # noqa: C901  (one case per operator)
+    op: ast.operator, operand: Any, other: Any, target: Any, *, left: bool
+) -> Any:
     match op:
         case ast.Add():
             return target - other
@@ -84,8 +86,7 @@ def _typed(wanted: Any, like: Any) -> Any:
     wanted = float(wanted)
     if not math.isfinite(wanted):
         raise Impossible
-    shorter = float(f"{wanted:.12g}")
-    return shorter
+    return float(f"{wanted:.12g}")
 
 
 def _rest(operand: Any, other: Any, target: Any, *, left: bool) -> Any:
@@ -122,7 +123,9 @@ def demanded_argument(name: str, argument: Any, others: list[Any], place: int, t
         raise Impossible from error
 
 
-def _argument(name: str, argument: Any, others: list[Any], place: int, target: Any) -> Any:
+def _argument(  # noqa: C901, PLR0912  (one case per function)
+    name: str, argument: Any, others: list[Any], place: int, target: Any
+) -> Any:
     if place > 0 and name not in ("max", "min", "pow"):
         raise Impossible
     number = isinstance(target, int | float) and not isinstance(target, bool)

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from codeio.runtime.trace import Frame, Source, Statement, Step, Trace
+from codeio.runtime.trace import Frame, Source, Statement, Step, Trace  # noqa: TC001  (fields)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,8 @@ _GENERATED = 10
 _RECORDED = 10
 _KEPT_PROGRAMS = 256
 _MAX_BYTES = 1024
+# A traced call makes its random choices alike each time, one that is not does not.
+_OUTPUT_ONLY = 1
 
 
 class Trials:
@@ -34,12 +36,14 @@ class Trials:
         self._known: OrderedDict[str, list[Run]] = OrderedDict()
 
     async def runs(self, program: Program, *, source: Source) -> list[Run]:
-        """Return untraced runs on distinct inputs that returned something."""
+        """Return runs on distinct inputs that returned something; their traces are empty."""
         key = program.program_id or program.code
         if key not in self._known:
             texts = [*await self._generated(program), *program.seed_inputs[:_RECORDED]]
             texts = [text for text in dict.fromkeys(texts) if len(text) <= _MAX_BYTES]
-            runs = await run_program(self._sandbox, program, texts, source=source, trace_steps=0)
+            runs = await run_program(
+                self._sandbox, program, texts, source=source, trace_steps=_OUTPUT_ONLY
+            )
             self._known[key] = [run for run in runs if run.returned]
             if len(self._known) > _KEPT_PROGRAMS:
                 self._known.popitem(last=False)
