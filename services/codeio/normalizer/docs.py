@@ -29,6 +29,10 @@ _ENTRY = re.compile(
     r"^\s*[-*]?\s*`?\*{0,2}(\w+)`?\s*(?:\(([^)]*)\)|:\s*(?=\S)([\w\[\], .]*?)(?=\s*$))?"
     r"\s*(?:[:–-]\s*(.*))?$"
 )
+_TYPE_WORD = re.compile(
+    r"\b(int|str|float|bool|list|dict|tuple|set|array|string|number|integer|boolean)\b|\[",
+    re.IGNORECASE,
+)
 _EXAMPLE_INPUT = re.compile(r"(?:input|given|example)\b[^:=\n]{0,30}[:：]\s*(.+)", re.IGNORECASE)
 _NAMED_VALUE = re.compile(r"\b([A-Za-z_]\w*)\s*=\s*(?=[\[\"'{(\d\-TFNtfn])")
 
@@ -97,7 +101,7 @@ def _read_entry(documentation: Documentation, line: str, last: str) -> str:
     ):
         name = match.group(1)
         kind = match.group(2) or match.group(3) or ""
-        meaning = match.group(4) or ""
+        meaning = match.group(4) or ("" if _TYPE_WORD.search(kind) else kind)
         documentation.types[name] = kind or meaning
         documentation.meanings[name] = english(meaning)
         return name
@@ -109,8 +113,12 @@ def _read_entry(documentation: Documentation, line: str, last: str) -> str:
 
 def _read_result(documentation: Documentation, line: str) -> None:
     text = line.strip()
-    if not documentation.result_type:
-        documentation.result_type = text.split(":")[0]
+    kind, colon, meaning = text.partition(":")
+    if not documentation.result_type and not documentation.result_meaning:
+        if colon and len(kind.split()) < 4:
+            documentation.result_type, text = kind, meaning.strip()
+        elif len(text.split()) < 4:
+            documentation.result_type, text = text, ""
     documentation.result_meaning = f"{documentation.result_meaning} {english(text)}".strip()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from codeio.normalizer.annotations import vote_annotation
+from codeio.normalizer.annotations import vote_annotation, vote_words
+from codeio.normalizer.docs import read_docstring
 from codeio.normalizer.evidence import Slot
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Signature:
         for arg in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             if arg.annotation is not None:
                 vote_annotation(self.parameters[arg.arg], arg.annotation)
+        documented = read_docstring(ast.get_docstring(node)).types
+        for name, text in documented.items():
+            if name in self.parameters:
+                vote_words(self.parameters[name], text)
         if node.returns is not None:
             vote_annotation(self.result, node.returns)
         defaults = zip(reversed(self.names), reversed(arguments.defaults), strict=False)

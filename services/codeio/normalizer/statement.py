@@ -48,6 +48,8 @@ def problem_statement(trial: Trial, heading: str) -> str:
     )
     parts.append(f"You are given {given}.")
     steps = "" if summary or trial.unit.operations else narrate(trial.unit.node)
+    if "self." in steps:
+        steps = ""
     if steps:
         parts.append(f"Work as follows: {steps}.")
     parts.append(_asked(trial))
@@ -108,6 +110,9 @@ def _task(trial: Trial) -> str:
         )
     if trial.unit.is_script:
         return "A short calculation is carried out on its inputs."
+    owner, _, method = trial.unit.name.rpartition(".")
+    if owner and not owner.lower().startswith("solution"):
+        return f"An object of the class `{owner}` is made, and its method `{method}` is called."
     first, *rest = title_words(trial.unit.name).split()
     title = " ".join((first, *rest))
     if first in _QUESTIONS and rest:

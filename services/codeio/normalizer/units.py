@@ -271,10 +271,8 @@ def _is_plain(node: ast.expr) -> bool:
 
 
 def _documentation(file: SourceFile, node: Function) -> Documentation:
-    documentation = read_docstring(ast.get_docstring(node))
-    if not documentation.summary:
-        documentation.summary = comments_above(file.text, node.lineno)
-    return documentation
+    docstring = ast.get_docstring(node)
+    return read_docstring(docstring or comments_above(file.text, node.lineno))
 
 
 def _is_classmethod(node: Function) -> bool:
