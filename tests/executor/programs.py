@@ -13,7 +13,10 @@ HOSTILE: dict[str, tuple[str, Outcome]] = {
         Outcome.OUTCOME_CPU_TIMEOUT,
     ),
     "allocates without end": (
-        "def main_solution(a):\n    kept = []\n    while True:\n        kept.append(bytearray(10**8))\n",
+        "def main_solution(a):\n"
+        "    kept = []\n"
+        "    while True:\n"
+        "        kept.append(bytearray(10**8))\n",
         Outcome.OUTCOME_MEMORY,
     ),
     "allocates at once": (
@@ -75,6 +78,10 @@ HOSTILE: dict[str, tuple[str, Outcome]] = {
         "    for _ in range(10**6):\n"
         "        x = [x]\n"
         "    return x\n",
+        Outcome.OUTCOME_NOT_JSON,
+    ),
+    "returns two keys that are one in JSON": (
+        "def main_solution(a):\n    return {1: 'a', '1': 'b'}\n",
         Outcome.OUTCOME_NOT_JSON,
     ),
     "returns half a surrogate pair": (

@@ -15,6 +15,8 @@ from codeio.v1.execution_pb2 import Call, ExecuteRequest
 from codeio.v1.records_pb2 import Direction, ExecutedProgram, PredictionTask, Program
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from codeio.executor.sandbox.pool import Pool
 
 GENERATOR = "def generate_inputs(rng):\n    return {'n': rng.randint(1, 1000)}\n"
@@ -155,10 +157,9 @@ async def test_generators_that_give_nothing_are_named(
     assert await refusal(sandbox, body, generator=generator) == reason
 
 
-async def test_the_pairs_of_real_programs_reproduce(sandbox: Pool, data: object) -> None:
+async def test_the_pairs_of_real_programs_reproduce(sandbox: Pool, data: Path) -> None:
     """On recorded inputs, a later run in the other replica gives what was kept."""
-    path = f"{data}/pyedu_parsed.jsonl"
-    with open(path) as lines:
+    with (data / "pyedu_parsed.jsonl").open() as lines:
         rows = [json.loads(next(lines)) for _ in range(25)]
     kept = 0
     for row in rows:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codeio.runtime import values
-
 if TYPE_CHECKING:
     from codeio.runtime.settings import LimitsSettings
 
 
-def oversize(text: str, limits: LimitsSettings) -> str:
-    """Say in what a JSON text exceeds the limits; empty when it does not."""
+def oversize(text: str, value: Any, limits: LimitsSettings) -> str:
+    """Say in what a value with this JSON text exceeds the limits; empty when it does not."""
     size = len(text.encode())
     if size > limits.value_bytes:
         return f"has {size} bytes, more than {limits.value_bytes}"
-    return _oversize(values.loads(text), limits)
+    return _oversize(value, limits)
 
 
 def _oversize(value: Any, limits: LimitsSettings) -> str:

@@ -136,7 +136,7 @@ class Executor:
                 continue
             if not isinstance(value, dict):
                 continue
-            too_large = oversize(canonical, self._limits)
+            too_large = oversize(canonical, value, self._limits)
             if too_large:
                 complaint = too_large
             else:

@@ -85,7 +85,7 @@ async def stage_over_file(
             chunk = list(itertools.islice(iterator, _CHUNK))
         workshop = await stack.enter_async_context(open_workshop(settings, say=say))
         worker = Worker(
-            build_stage(stage, settings, workshop, revise=False),
+            build_stage(stage, settings, workshop, own_tasks=False),
             log,
             concurrency=workshop.workers + 1,
             settings=settings.worker,

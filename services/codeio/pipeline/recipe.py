@@ -52,6 +52,8 @@ _PROJECTIONS = {
     "samples": SAMPLES,
     "rejections": REJECTIONS,
 }
+# Records in a handler at a time, for each sandbox.
+_CONCURRENCY = {"normalizer": 2, "executor": 2, "cot-generator": 8, "verifier": 8}
 _FINGERPRINT = "settings"
 # Another machine may go on with a run: these change how fast it is, not what comes out.
 _NOT_IN_FINGERPRINT = {"sandbox": {"workers", "home"}, "teacher": {"api_key"}}
@@ -96,13 +98,12 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report | 
 
 
 def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Worker]:
-    # One more than there are sandboxes, so that none waits for us to think.
-    concurrency = workshop.workers + 1
+    # Enough that no sandbox waits for us to think, and that tasks of one program meet.
     return [
         Worker(
-            build_stage(name, settings, workshop, revise=True),
+            build_stage(name, settings, workshop, own_tasks=True),
             log,
-            concurrency=concurrency,
+            concurrency=_CONCURRENCY[name] * workshop.workers,
             settings=settings.worker,
         )
         for name in FLOWS

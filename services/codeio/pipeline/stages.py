@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codeio.cot_generator import CotGenerator, TraceTeacher
 from codeio.executor.sandbox import make_pool
+from codeio.executor.sandbox.shared import SharedProcesses
 from codeio.executor.stage import Executor, Guest
 from codeio.normalizer import Normalizer
 from codeio.runtime.errors import UsageError
@@ -61,9 +62,15 @@ def check_stages(settings: Settings) -> None:
         )
 
 
-def build_stage(name: str, settings: Settings, workshop: Workshop, *, revise: bool) -> Stage:
-    """Return a stage by its name; `revise`: there is a teacher who takes revisions."""
+def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks: bool) -> Stage:
+    """Return a stage by its name.
+
+    `own_tasks`: what it reads comes from the stages before it in this process,
+    so that there is a teacher who takes revisions, and the programs are known
+    to keep nothing from one call to the next.
+    """
     sandbox, limits = workshop.sandbox, settings.limits
+    shared = SharedProcesses(sandbox, slots=workshop.workers) if own_tasks else sandbox
     match name:
         case "normalizer":
             return Normalizer(
@@ -78,9 +85,9 @@ def build_stage(name: str, settings: Settings, workshop: Workshop, *, revise: bo
                 seed=settings.seed,
             )
         case "cot-generator":
-            teacher = TraceTeacher(sandbox, settings=settings.teacher)
+            teacher = TraceTeacher(shared, settings=settings.teacher)
             return CotGenerator(teacher, settings=settings.teacher)
         case "verifier":
-            return Verifier(sandbox, settings=settings.verifier, limits=limits, revise=revise)
+            return Verifier(shared, settings=settings.verifier, limits=limits, revise=own_tasks)
         case _:
             raise ValueError(f"no stage is called {name}")

@@ -93,7 +93,7 @@ class GvisorBackend:
     async def start(self) -> Guest:
         folder = Path(tempfile.mkdtemp(prefix="codeio-sandbox-"))
         command = guest_command(
-            self.environment.python, Path("/codeio"), self.limits, enforce_cpu=False
+            self.environment.python, Path("/codeio"), self.limits, in_gvisor=True
         )
         (folder / "rootfs").mkdir()
         (folder / "config.json").write_text(json.dumps(self._bundle(command)))
@@ -163,20 +163,21 @@ class ProcessBackend:
 
     async def start(self) -> Guest:
         folder = Path(tempfile.mkdtemp(prefix="codeio-process-"))
-        command = guest_command(self.environment.python, GUEST, self.limits, enforce_cpu=True)
+        command = guest_command(self.environment.python, GUEST, self.limits, in_gvisor=False)
         variables = guest_variables(self.environment.prefix) | {"TMPDIR": str(folder)}
         return await _spawn(command, folder, environment=variables)
 
 
 def guest_command(
-    python: Path, guest: Path, limits: LimitsSettings, *, enforce_cpu: bool
+    python: Path, guest: Path, limits: LimitsSettings, *, in_gvisor: bool
 ) -> list[str]:
-    """Return the command line of a guest's init.
-
-    `enforce_cpu`: the guest's own clock decides about processor time; false
-    where the host has a better one.
-    """
-    told = limits.model_dump() | {"enforce_cpu": enforce_cpu, "result_bytes": RESULT_BYTES}
+    """Return the command line of a guest's init."""
+    told = limits.model_dump() | {
+        # gVisor's clock of processor time is not good enough; see `Guest.cpu_seconds`.
+        "enforce_cpu": not in_gvisor,
+        "namespaces": in_gvisor,
+        "result_bytes": RESULT_BYTES,
+    }
     return [str(python), "-s", "-B", str(guest / "init.py"), json.dumps(told)]
 
 

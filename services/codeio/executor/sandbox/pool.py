@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from codeio.executor.sandbox import frames
 from codeio.executor.sizes import oversize
+from codeio.runtime import values
 from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse, Outcome
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ class Pool:
         # Wall time depends on the load; the second verdict, on an idle pool, stands.
         for i in late[:1]:
             [results[i]] = await self._run_calls(request, [request.calls[i]], alone=True)
-        if not request.unlimited_sizes:
-            for result in results:
-                self._hold_to_sizes(result)
+        for result in results:
+            if result.outcome == Outcome.OUTCOME_OK:
+                self._check_output(result, unlimited=request.unlimited_sizes)
         return ExecuteResponse(results=results)
 
     async def _run_calls(
@@ -232,10 +233,16 @@ class Pool:
             error_message=f"exit status {os.waitstatus_to_exitcode(report.status)}",
         )
 
-    def _hold_to_sizes(self, result: CallResult) -> None:
-        if result.outcome != Outcome.OUTCOME_OK:
+    def _check_output(self, result: CallResult, *, unlimited: bool) -> None:
+        """Take back an OK whose value is none or, unless they are unlimited, above the sizes."""
+        try:
+            value = values.loads(result.output_json)
+        except ValueError as error:
+            result.outcome = Outcome.OUTCOME_NOT_JSON
+            result.error_message = str(error)
+            result.output_json = ""
             return
-        complaint = oversize(result.output_json, self._limits)
+        complaint = "" if unlimited else oversize(result.output_json, value, self._limits)
         if complaint:
             result.outcome = Outcome.OUTCOME_TOO_LARGE
             result.error_message = f"the result {complaint}"

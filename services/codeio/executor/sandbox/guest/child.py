@@ -22,7 +22,7 @@ import clocks
 import effects
 import isolation
 import tracer
-from protocol import RESULT, write_frame
+from protocol import RESULT, read_frame, write_frame
 
 MODULE = "program"
 FILENAME = "<program>"
@@ -41,8 +41,12 @@ COMMON_MODULES = (
 )  # fmt: skip
 
 
-def warm_up(interpreter: int) -> None:
+_limits: Limits = {}
+
+
+def warm_up(interpreter: int, limits: str) -> None:
     """Import what programs commonly use, once, in the parent of all children."""
+    _limits.update(json.loads(limits))
     for name in COMMON_MODULES:
         importlib.import_module(name)
     if interpreter & 2:
@@ -51,12 +55,14 @@ def warm_up(interpreter: int) -> None:
     sys.addaudithook(effects.hook)
 
 
-def main(payload: bytes, limits: Limits, *, results: int, spill: int, scratch: str) -> NoReturn:
-    """Run the job in this process, which is fresh from the fork, and end it."""
+def main(jobs: int, results: int, spill: int) -> NoReturn:
+    """Do a job in this process, which is fresh from the fork, and end it."""
     try:
-        keep_descriptors(results, spill)
-        isolation.confine(limits, scratch)
-        run(json.loads(payload), limits)
+        scratch, job = read_frame(jobs), read_frame(jobs)
+        if scratch is not None and job is not None:
+            keep_descriptors(results, spill)
+            isolation.confine(_limits, scratch[2].decode())
+            run(json.loads(job[2]), _limits)
     except BaseException:  # noqa: BLE001  (the last resort of a process about to end)
         os.write(2, traceback.format_exc().encode())
     finally:

@@ -1,68 +1,215 @@
-"""Process 1 of a sandbox: starts interpreters on demand and passes frames along.
+"""Process 1 of a sandbox: takes jobs from the host and watches over the children that do them.
 
-When the host goes away, or an interpreter dies, it ends, and with it everything
-in the sandbox; the host starts another one.
+It never parses what a child says, it only passes frames on: a program can lie
+about its own calls and about nothing else. When the host goes away, or an
+interpreter dies, it ends, and with it everything in the sandbox; the host
+starts another one.
 """
 
+import contextlib
+import json
 import os
 import select
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, TypeAlias
 
-from protocol import JOB, READY, read_frame, write_all, write_frame
+import isolation
+from protocol import END, HEADER, JOB, KILL, READY, RESULT, SLOW, read_frame, write_frame
+
+Limits: TypeAlias = dict[str, Any]
 
 HOST_IN, HOST_OUT = 0, 1
+SLOW_SECONDS = 1.0
+TICK_MS = 100
+CHUNK = 1 << 16
 
 
-class Interpreter(NamedTuple):
-    """The two pipes of an interpreter."""
+class Interpreter:
+    """A process that forks a child per job, and the pipes to it and its children."""
 
-    requests: int
-    reports: int
+    def __init__(self, number: int, limits: Limits) -> None:
+        self.number = number
+        wake_read, self.wake = os.pipe()
+        self.status, status_write = os.pipe()
+        jobs_read, self.jobs = os.pipe()
+        self.results, results_write = os.pipe()
+        self.spill, spill_write = os.pipe()
+        inherited = (jobs_read, results_write, spill_write)
+        program = str(Path(__file__).with_name("interpreter.py"))
+        arguments = [str(number), json.dumps(limits), *map(str, inherited)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-s", "-B", program, *arguments],
+            stdin=wake_read,
+            stdout=status_write,
+            pass_fds=inherited,
+            env=dict(os.environ, PYTHONHASHSEED=str(number & 1)),
+        )
+        for fd in (wake_read, status_write, *inherited):
+            os.close(fd)
+
+    def start(self, job: bytes, scratch: str) -> None:
+        """Make it fork a child, which reads the job and works in the scratch folder."""
+        os.write(self.wake, b"j")
+        write_frame(self.jobs, JOB, self.number, scratch.encode())
+        write_frame(self.jobs, JOB, self.number, job)
+
+    def child(self) -> int:
+        """Return the process id of its child; 0 when it has none."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                pid, _, rest = stat.read_text().partition(" ")
+                if int(rest.rpartition(")")[2].split()[1]) == self.process.pid:
+                    return int(pid)
+        return 0
 
 
-def start_interpreter(interpreter: int, limits: str) -> Interpreter:
-    environment = dict(os.environ, PYTHONHASHSEED=str(interpreter & 1))
-    program = str(Path(__file__).with_name("interpreter.py"))
-    requests, reports = os.pipe(), os.pipe()
-    subprocess.Popen(
-        [sys.executable, "-s", "-B", program, str(interpreter), limits],
-        stdin=requests[0],
-        stdout=reports[1],
-        env=environment,
-    )
-    os.close(requests[0])
-    os.close(reports[1])
-    return Interpreter(requests=requests[1], reports=reports[0])
+class Watch:
+    """What is known of one child from outside of it: its frames, its clocks, its end."""
+
+    def __init__(self, interpreter: Interpreter, job: bytes, limits: Limits) -> None:
+        self.interpreter = interpreter
+        self.limits = limits
+        self.calls = -1  # the first frame says that the program was loaded
+        self.pending = bytearray()
+        self.received = self.spilled = 0
+        self.killed = ""
+        self.ended = False
+        self.scratch = tempfile.mkdtemp(prefix="job-")
+        self.next_call()
+        self.poll = select.poll()
+        self.sources = {
+            HOST_IN: self.on_host,
+            interpreter.results: self.on_results,
+            interpreter.spill: self.on_spill,
+            interpreter.status: self.on_status,
+        }
+        for fd in self.sources:
+            self.poll.register(fd, select.POLLIN)
+        interpreter.start(job, self.scratch)
+
+    def run(self) -> None:
+        """Attend to the child until it is gone."""
+        while not self.ended:
+            # The end comes last: what the child said before is in the pipes by then.
+            for fd, _ in sorted(self.poll.poll(TICK_MS), key=lambda e: e[0] == self.status):
+                self.sources[fd](fd)
+            self.on_tick()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def status(self) -> int:
+        return self.interpreter.status
+
+    def next_call(self) -> None:
+        self.wall = time.monotonic()
+        self.cpu = 0.0
+        self.clock = 0
+        self.slow_told = False
+
+    def kill(self, reason: str) -> None:
+        if self.killed:
+            return
+        self.killed = reason
+        pid = self.interpreter.child()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+
+    def on_host(self, fd: int) -> None:
+        frame = read_frame(fd)
+        if frame is None:
+            os._exit(0)
+        if frame[0] == KILL:
+            self.kill(frame[2].decode())
+
+    def on_results(self, fd: int) -> None:
+        data = os.read(fd, CHUNK)
+        if self.killed:
+            return
+        self.received += len(data)
+        self.pending += data
+        if self.received > self.limits["result_bytes"] or not self.pass_on():
+            self.kill("flood")
+
+    def on_spill(self, fd: int) -> None:
+        self.spilled += len(os.read(fd, CHUNK))
+        if self.spilled > self.limits["output_bytes"]:
+            self.kill("flood")
+
+    def on_status(self, fd: int) -> None:
+        told = os.read(fd, CHUNK)
+        if not told:
+            os._exit(1)  # the interpreter itself died
+        for pipe in (self.interpreter.results, self.interpreter.spill):
+            while select.select([pipe], [], [], 0)[0]:
+                self.sources[pipe](pipe)
+        status, max_rss = map(int, told.split())
+        end = {"status": status, "killed": self.killed, "max_rss_kib": max_rss}
+        write_frame(HOST_OUT, END, self.interpreter.number, json.dumps(end).encode())
+        self.ended = True
+
+    def on_tick(self) -> None:
+        wall = time.monotonic() - self.wall
+        if self.ended or self.killed or wall < SLOW_SECONDS:
+            return
+        if not self.slow_told:
+            self.slow_told = True
+            write_frame(HOST_OUT, SLOW, self.interpreter.number, b"%d" % self.calls)
+        limits = self.limits
+        allowed = limits["load_cpu_seconds"] if self.calls < 0 else limits["cpu_seconds"]
+        if limits["enforce_cpu"] and self.cpu_seconds() > allowed:
+            self.kill("cpu")
+        elif wall > allowed * limits["wall_factor"]:
+            self.kill("wall")
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the running call, from its first second on."""
+        try:
+            if not self.clock:
+                self.clock = isolation.cpu_clock(self.interpreter.child())
+                self.cpu = time.clock_gettime(self.clock) - SLOW_SECONDS
+            return time.clock_gettime(self.clock) - self.cpu
+        except OSError:  # it is gone already
+            return 0.0
+
+    def pass_on(self) -> bool:
+        """Hand complete frames to the host; return False when they are no such frames."""
+        while len(self.pending) >= HEADER.size:
+            length, kind, _ = HEADER.unpack_from(self.pending)
+            if kind != RESULT or length > self.limits["result_bytes"]:
+                return False
+            end = HEADER.size + length
+            if len(self.pending) < end:
+                return True
+            # The header is written anew: a child speaks for its own job only.
+            payload = bytes(self.pending[HEADER.size : end])
+            write_frame(HOST_OUT, RESULT, self.interpreter.number, payload)
+            del self.pending[:end]
+            self.calls += 1
+            self.next_call()
+        return True
 
 
-def main(limits: str) -> None:
+def main(limits: Limits) -> None:
     interpreters: dict[int, Interpreter] = {}
-    poll = select.poll()
-    poll.register(HOST_IN, select.POLLIN)
     write_frame(HOST_OUT, READY, 0, sys.version.split()[0].encode())
     while True:
-        for fd, _ in poll.poll():
-            if fd == HOST_IN:
-                frame = read_frame(HOST_IN)
-                if frame is None:
-                    return
-                kind, interpreter, payload = frame
-                if interpreter not in interpreters:
-                    if kind != JOB:
-                        continue
-                    interpreters[interpreter] = start_interpreter(interpreter, limits)
-                    poll.register(interpreters[interpreter].reports, select.POLLIN)
-                write_frame(interpreters[interpreter].requests, kind, interpreter, payload)
-            else:
-                data = os.read(fd, 1 << 16)
-                if not data:
-                    return
-                write_all(HOST_OUT, data)
+        frame = read_frame(HOST_IN)
+        if frame is None:
+            return
+        kind, number, payload = frame
+        if kind != JOB:
+            continue  # the job that was to be killed had ended by itself
+        if number not in interpreters:
+            interpreters[number] = Interpreter(number, limits)
+        Watch(interpreters[number], payload, limits).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(json.loads(sys.argv[1]))
     os._exit(0)

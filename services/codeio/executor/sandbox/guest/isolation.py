@@ -1,7 +1,7 @@
 """What keeps a child apart, all by the kernel it runs on: namespaces, limits, a filter.
 
 Inside gVisor that kernel is the sandbox's own. Under `--sandbox process` it is
-the host's, and what it refuses is done without; that mode promises nothing.
+the host's, and there are no namespaces; that mode promises nothing.
 """
 
 import ctypes

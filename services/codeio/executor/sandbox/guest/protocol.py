@@ -9,11 +9,11 @@ import struct
 
 HEADER = struct.Struct(">IBB")
 
-JOB = 1  # host to interpreter: a program and its calls
-KILL = 2  # host to interpreter: end the running job, for the reason given
+JOB = 1  # host to init: a program and its calls
+KILL = 2  # host to init: end the running job, for the reason given
 RESULT = 3  # child to host: the program was loaded (first frame), a call ended (the others)
-SLOW = 4  # interpreter to host: the running call has used a second; watch it
-END = 5  # interpreter to host: the child is gone; how
+SLOW = 4  # init to host: the running call has used a second; watch it
+END = 5  # init to host: the child is gone; how
 READY = 6  # init to host: the sandbox is up
 
 
