@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
