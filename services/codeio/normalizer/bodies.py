@@ -173,10 +173,12 @@ class Body:
                     unify(made.element, self.value(item))
                 return made
             case ast.Dict():
-                made = Slot().vote("dict")
+                made = Slot().vote("dict", 2 * USED)
                 for key, item in zip(node.keys, node.values, strict=True):
                     if key is not None:
                         unify(made.key, self.value(key))
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        made.key.choices.append(key.value)
                     unify(made.element, self.value(item))
                 return made
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():

@@ -25,9 +25,11 @@ from codeio.normalizer.shapes import (
     MemberOf,
     Nothing,
     Operations,
+    PieceOf,
     Record,
     Shape,
     Text,
+    TextAlongWith,
     Tree,
     TupleOf,
 )
@@ -72,7 +74,7 @@ def search_tree(values: list) -> list:
 '''
 
 
-_RELATIVE = LengthOf | IndexOf | MemberOf | AlongWith
+_RELATIVE = LengthOf | IndexOf | MemberOf | AlongWith | PieceOf | TextAlongWith
 
 
 def generator_source(shapes: Mapping[str, Shape]) -> str:
@@ -154,6 +156,19 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
             start = "[addition(rng) for _ in range(rng.randint(1, 4))]" if adding else "[]"
             rest = "[operation(rng) for _ in range(rng.randint(3, 8))]"
             return [f"{name} = {start} + {rest}"]
+        case TextAlongWith(name=other, alphabet=alphabet):
+            source = _ALPHABETS.get(alphabet, repr(alphabet))
+            return [f'{name} = "".join(rng.choice({source}) for _ in {local[other]})']
+        case PieceOf(name=other, otherwise=otherwise):
+            whole, start = local[other], _fresh("start", local)
+            return [
+                f"{name} = {_text(otherwise)}",
+                f"if rng.random() < 0.7 and {whole}:",
+                f"    {start} = rng.randrange(len({whole}))",
+                f"    {name} = {whole}[{start} : {start} + rng.randint(1, 3)]",
+                "    if rng.random() < 0.3:",
+                f'        {name} = "".join(rng.sample({name}, len({name})))',
+            ]
         case AlongWith(name=other, element=element):
             return [f"{name} = [{_expression(element)} for _ in {local[other]}]"]
         case LengthOf(name=other):
@@ -216,7 +231,7 @@ def _expression(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind
             return _expression(otherwise)
         case Graph():
             return '{"A": ["B"], "B": []}'
-        case LengthOf() | IndexOf() | Operations() | Lines() | AlongWith():
+        case _:
             return "0"
 
 

@@ -259,7 +259,7 @@ class _Reader:
                 letters = Text(cell.alphabet if len(cell.alphabet) < 9 else "abcd", 1, 1)
                 found.append(Ranked(-0.1, Grid(letters, container=container)))
         shift = 0.4 if "matrix" in slot.roles or "pairs" in slot.roles else 0.0
-        for ranked in self.shapes(element, depth + 1)[: 3 if depth == 0 else 1]:
+        for ranked in self.shapes(element, depth + 1)[: 4 if depth == 0 else 1]:
             base = ranked.cost * 0.8 + shift
             shape = ranked.shape
             if isinstance(shape, ListOf) and isinstance(shape.element, Text):

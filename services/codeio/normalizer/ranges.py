@@ -37,8 +37,11 @@ def integers(slot: Slot) -> list[tuple[float, Shape]]:
         found.append((shift + 0.3, Int(1, top)))
     found.append((shift, Int(1 if "size" in slot.roles else 0, top)))
     found.append((shift + 0.45, Int(1, 10)))
+    found.append(
+        (shift + (0.2 if negative else 0.5 if "size" not in slot.roles else 0.9), Int(-9, 9))
+    )
     found.append((shift + 0.6, Int(1, 500)))
-    found.append((shift + (0.2 if negative else 0.9), Int(-20, 20)))
+    found.append((shift + 0.7, Int(1, 4)))
     found.append((shift + 1.3, Int(1000, 99999)))
     return found
 

@@ -16,8 +16,10 @@ from codeio.normalizer.shapes import (
     LengthOf,
     ListOf,
     MemberOf,
+    PieceOf,
     Shape,
     Text,
+    TextAlongWith,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ _MEMBER_NAMES = re.compile(
     r"to_\w+|p|q|start\w*|end\w*|src|source|dest\w*|goal|node|vertex|s|v|u|root"
 )
 
+_PIECE_NAMES = re.compile(
+    r"p|t|sub\w*|pattern\w*|needle|word|target|query|key|search\w*|piece|part|prefix|suffix|"
+    r"letter|char|c|ch|string2|str2|s2|ransom\w*"
+)
+
 
 def with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]) -> list[Ranked]:  # noqa: C901
     """Add shapes that depend on another parameter: its length, an index, a member of it."""
@@ -63,6 +70,11 @@ def with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]
             if _LAST_NAMES.fullmatch(lowered):
                 own.append(Ranked(base - 0.05, IndexOf(other, last=True)))
             own.append(Ranked(base + (0.1 if "index" in slot.roles else 0.7), IndexOf(other)))
+        if isinstance(container, Text) and isinstance(scalar, Text):
+            piece = _PIECE_NAMES.fullmatch(lowered) is not None
+            alphabet = container.alphabet
+            own.append(Ranked(base + (-0.05 if piece else 0.3), PieceOf(other, container)))
+            own.append(Ranked(base + 0.35, TextAlongWith(other, alphabet)))
         if isinstance(container, ListOf) and isinstance(scalar, ListOf):
             own.append(Ranked(base + 0.12, AlongWith(other, scalar.element, scalar.container)))
         if isinstance(container, ListOf | Graph | DictOf) and isinstance(scalar, Int | Text):
@@ -78,18 +90,22 @@ def with_relations(name: str, slot: Slot, ranked: Mapping[str, Sequence[Ranked]]
 
 
 def consistent(shapes: Mapping[str, Shape]) -> bool:
-    for shape in shapes.values():
-        if isinstance(shape, AlongWith):
-            if not isinstance(shapes[shape.name], ListOf):
-                return False
-        elif isinstance(shape, LengthOf | IndexOf):
-            if not isinstance(shapes[shape.name], ListOf | Text | Grid):
-                return False
-        elif isinstance(shape, MemberOf):
-            other = shapes[shape.name]
+    """Tell whether every shape that depends on another parameter finds there what it needs."""
+    return all(_finds_its_like(shape, shapes) for shape in shapes.values())
+
+
+def _finds_its_like(shape: Shape, shapes: Mapping[str, Shape]) -> bool:
+    match shape:
+        case AlongWith(name=name):
+            return isinstance(shapes[name], ListOf)
+        case PieceOf(name=name) | TextAlongWith(name=name):
+            return isinstance(shapes[name], Text)
+        case LengthOf(name=name) | IndexOf(name=name):
+            return isinstance(shapes[name], ListOf | Text | Grid)
+        case MemberOf(name=name, otherwise=otherwise):
+            other = shapes[name]
             if isinstance(other, ListOf):
-                if type(other.element) is not type(shape.otherwise):
-                    return False
-            elif not isinstance(other, Graph | DictOf):
-                return False
-    return True
+                return type(other.element) is type(otherwise)
+            return isinstance(other, Graph | DictOf)
+        case _:
+            return True

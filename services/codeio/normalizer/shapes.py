@@ -162,6 +162,22 @@ _FUNCTIONS = {
 
 
 @dataclass(frozen=True)
+class PieceOf:
+    """A string that is often a piece of another parameter, its letters in any order."""
+
+    name: str
+    otherwise: Text
+
+
+@dataclass(frozen=True)
+class TextAlongWith:
+    """A string that is as long as another parameter."""
+
+    name: str
+    alphabet: str
+
+
+@dataclass(frozen=True)
 class AlongWith:
     """A list that is as long as another parameter."""
 
@@ -217,6 +233,8 @@ Shape: TypeAlias = (
     | Lines
     | AlongWith
     | FunctionOf
+    | PieceOf
+    | TextAlongWith
 )
 
 
@@ -231,7 +249,7 @@ def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
             return "bool"
         case Nothing():
             return "None"
-        case Text() | FunctionOf():
+        case Text() | FunctionOf() | PieceOf() | TextAlongWith():
             return "str"
         case Choice(values):
             return type(values[0]).__name__
@@ -320,6 +338,10 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case Record(fields=fields) | Instance(fields=fields):
             inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
             return f"an object with the keys {inner}", "objects"
+        case PieceOf(name=name):
+            return f"a string, often made of a piece of `{name}`", ""
+        case TextAlongWith(name=name):
+            return f"a string, as long as `{name}`", ""
         case FunctionOf():
             listed = ", ".join(f"`{name}` ({code})" for name, code in shape.choices.items())
             return f"the name of a function: {listed}", ""
