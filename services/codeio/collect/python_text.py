@@ -20,9 +20,10 @@ from codeio.runtime.errors import Rejected
 # What the parsers raise for hostile text, next to the plain SyntaxError:
 # too deep nesting (RecursionError, MemoryError) and null bytes (ValueError).
 _PARSE_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
-_MAX_CONVERTED_CHARS = 64 << 10
+_MAX_STATEMENTS = 4000
 _MAX_STATEMENT_TOKENS = 8000
 _MAX_DEPTH = 100
+_MAX_CHAIN = 60
 _OPENING = frozenset("([{")
 _CLOSING = frozenset(")]}")
 # Codecs that Python itself takes for text, yet not as the encoding of a source file.
@@ -110,17 +111,33 @@ def _from_python2(text: str) -> str | None:
 
 
 def _is_convertible(source: str) -> bool:
-    """Tell whether conversion ends soon; its time is quadratic in what is bounded here.
+    """Tell whether conversion ends soon: fixers take up to cubic time over what is bounded here.
 
     Python 2 itself refused more than about a hundred open brackets.
     """
-    if len(source) > _MAX_CONVERTED_CHARS:
-        return False
-    depth = tokens = 0
-    for kind, token, *_ in generate_tokens(io.StringIO(source).readline):
-        tokens = 0 if kind == NEWLINE else tokens + 1
-        depth += (token in _OPENING) - (token in _CLOSING)
-        if depth > _MAX_DEPTH or tokens > _MAX_STATEMENT_TOKENS:
+    statements = tokens = 0
+    # For each open bracket, how many attributes, calls and indices follow on one another.
+    chains = [0]
+    before = ""
+    for kind, word, *_ in generate_tokens(io.StringIO(source).readline):
+        tokens += 1
+        if kind == NEWLINE:
+            statements, tokens = statements + 1, 0
+        if word == "." or (word in _OPENING and before in _CLOSING):
+            chains[-1] += 1
+        elif before != "." and word not in _OPENING:
+            chains[-1] = 0
+        if word in _OPENING:
+            chains.append(0)
+        elif word in _CLOSING and len(chains) > 1:
+            chains.pop()
+        before = word
+        if (
+            statements > _MAX_STATEMENTS
+            or tokens > _MAX_STATEMENT_TOKENS
+            or len(chains) > _MAX_DEPTH
+            or chains[-1] > _MAX_CHAIN
+        ):
             return False
     return True
 
