@@ -35,7 +35,7 @@ containers = st.one_of(
         st.sampled_from(["", "sorted"]),
     ),
     st.builds(shapes.Grid, scalars, st.booleans()),
-    st.builds(shapes.Graph, st.booleans(), st.booleans()),
+    st.builds(shapes.Graph, st.sampled_from(["list", "mapping", "pairs"]), st.booleans()),
     st.builds(shapes.Linked, scalars),
     st.builds(shapes.Tree, st.just(shapes.Int(0, 9)), st.booleans()),
     st.builds(shapes.DictOf, st.just(shapes.Int(0, 9)), scalars),

@@ -61,7 +61,7 @@ class Codecs:
                 if key == "key" and inner == "item":
                     return value
                 return f"{{{key}: {inner} for key, item in {value}.items()}}"
-            case Graph(weighted=True, integer_nodes=True):
+            case Graph(edges="mapping", integer_nodes=True):
                 inner = "{int(other): weight for other, weight in edges.items()}"
                 return f"{{int(node): {inner} for node, edges in {value}.items()}}"
             case Graph(integer_nodes=True):

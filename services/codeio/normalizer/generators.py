@@ -111,7 +111,7 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
                 first = [f"{rows}, {columns} = rng.randint(1, 4), rng.randint(1, 4)"]
             row = f"[{_expression(element)} for _ in range({columns})]"
             return [*first, f"{name} = [{row} for _ in range({rows})]"]
-        case Graph(weighted=weighted, integer_nodes=integer_nodes):
+        case Graph(edges=edges, integer_nodes=integer_nodes):
             if _GRAPH not in functions:
                 functions.append(_GRAPH)
             nodes = (
@@ -120,9 +120,15 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
                 else ('list("ABCDEF"[: rng.randint(2, 6)])')
             )
             made = [f"{name} = random_graph(rng, {nodes})"]
-            if weighted:
+            if edges == "mapping":
                 made.append(
                     f"{name} = {{node: {{other: rng.randint(1, 9) for other in others}} "
+                    f"for node, others in {name}.items()}}"
+                )
+            elif edges == "pairs":
+                other = "int(other)" if integer_nodes else "other"
+                made.append(
+                    f"{name} = {{node: [[{other}, rng.randint(1, 9)] for other in others] "
                     f"for node, others in {name}.items()}}"
                 )
             elif integer_nodes:

@@ -113,8 +113,8 @@ class Bench:
             return [{"error": type(error).__name__}]
         self.unseen = {}
         records: list[dict[str, Any]] = []
-        sources = [("example", example) for example in examples]
-        sources += [("seed", seed) for seed in seeds]
+        sources = [("seed", seed) for seed in seeds]
+        sources += [("example", example) for example in examples]
         slow = 0
         for kind, source in sources:
             try:

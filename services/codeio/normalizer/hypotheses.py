@@ -6,7 +6,7 @@ import heapq
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from codeio.normalizer.evidence import ANNOTATED, HINTED, Slot
 from codeio.normalizer.ranges import floats, integers, texts
@@ -148,7 +148,8 @@ class _Reader:
         best = max(scores.values())
         found: list[Ranked] = []
         for class_name, votes in slot.classes.most_common(2):
-            if class_name in self._classes and class_name not in self._within:
+            fresh = class_name in self._classes and class_name not in self._within
+            if fresh and depth < _DEEPEST:
                 cost = 0.0 if votes >= 3 else 0.8
                 found.append(Ranked(cost, self._instance(class_name, depth)))
         fields = {n: s for n, s in slot.attributes.items() if not n.startswith("[")}
@@ -215,13 +216,13 @@ class _Reader:
                 return self._lists(slot, kind, depth)
 
     def _mappings(self, slot: Slot, depth: int) -> list[Ranked]:
-        if "record" in slot.roles:
+        if "record" in slot.roles and depth < _DEEPEST:
             fields = tuple(
                 (name[2:-2], self.shapes(field, depth + 1)[0].shape)
                 for name, field in slot.attributes.items()
                 if re.fullmatch(r"\['[^']*'\]", name)
             )
-            if fields and depth < _DEEPEST:
+            if fields:
                 return [Ranked(0, Record(fields))]
         key = slot.key
         integer_keys = key.votes["int"] + key.votes["num"] > key.votes["str"]
@@ -234,9 +235,13 @@ class _Reader:
         ]
         graph_like = not slot.values and ("graph" in slot.roles or slot.element.votes["list"] > 1)
         base = -0.1 if graph_like else 0.9
-        weighted = slot.element.votes["dict"] > slot.element.votes["list"]
-        for position, flag in enumerate((weighted, not weighted)):
-            found.append(Ranked(base + position * 0.5, Graph(flag, integer_keys)))
+        forms: list[Literal["list", "mapping", "pairs"]] = ["list", "mapping", "pairs"]
+        if slot.element.has_element and slot.element.element.arity == 2:
+            forms.reverse()
+        elif slot.element.votes["dict"] > slot.element.votes["list"]:
+            forms = ["mapping", "list", "pairs"]
+        for position, form in enumerate(forms):
+            found.append(Ranked(base + position * 0.3, Graph(form, integer_keys)))
         found.append(Ranked(1.2, DictOf(Int(0, 9), Int(0, 20), integer_keys=not integer_keys)))
         return found
 

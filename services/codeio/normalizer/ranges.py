@@ -19,12 +19,13 @@ def integers(slot: Slot) -> list[tuple[float, Shape]]:
     bounds = [int(bound) for bound in slot.bounds if abs(bound) <= 100_000]
     found: list[tuple[float, Shape]] = []
     if seen:
+        # What people measure with is often too much for a short call.
         low, high = min(seen), max(seen)
         reach = max(5, high // 2)
         bottom = min(low, 1) if low >= 0 else low - max(3, -low // 2)
-        found.append((0.0, Int(bottom, high + reach)))
+        found.append((0.0 if high <= 2000 else 0.8, Int(bottom, high + reach)))
         if high > 30:
-            found.append((0.5, Int(bottom, 20)))
+            found.append((0.5 if high <= 2000 else 0.1, Int(bottom, 20)))
         if high > 300:
             found.append((0.6, Int(high // 10, high // 4)))
     top = max([20, *(bound + max(3, bound // 2) for bound in bounds)])

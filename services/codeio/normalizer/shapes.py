@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Graph:
-    """Adjacency: node to list of neighbours, or to neighbours with weights."""
+    """Adjacency: each node to its neighbours.
 
-    weighted: bool = False
+    The neighbours are a `list`, a `mapping` to weights, or `pairs` of neighbour and weight.
+    """
+
+    edges: Literal["list", "mapping", "pairs"] = "list"
     integer_nodes: bool = False
 
 
@@ -266,8 +269,8 @@ def annotation(shape: Shape) -> str:  # noqa: C901, PLR0912  (one case per kind)
             return f"list[{' | '.join(kinds)}]"
         case DictOf(value=value):
             return f"dict[str, {annotation(value)}]"
-        case Graph(weighted=weighted):
-            return "dict[str, dict[str, int]]" if weighted else "dict[str, list]"
+        case Graph(edges=edges):
+            return "dict[str, dict[str, int]]" if edges == "mapping" else "dict[str, list]"
         case Record() | Instance():
             return "dict"
         case Operations():
@@ -321,9 +324,10 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case DictOf(key=key, value=value):
             inner = f"{words(key, plural=True)} to {words(value, plural=True)}"
             return f"a mapping from {inner}", f"mappings from {inner}"
-        case Graph(weighted=weighted):
-            kind = "graph with weighted edges" if weighted else "graph"
-            return f"a {kind} as a mapping from each node to its neighbours", f"{kind}s"
+        case Graph(edges=edges):
+            kind = "graph" if edges == "list" else "graph with weighted edges"
+            how = ", as pairs of neighbour and weight" if edges == "pairs" else ""
+            return f"a {kind} as a mapping from each node to its neighbours{how}", f"{kind}s"
         case Linked(element=element):
             return (
                 f"a linked list given as the list of its values ({words(element, plural=True)})",

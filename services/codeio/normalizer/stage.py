@@ -62,15 +62,10 @@ class Normalizer:
         if raw.HasField("program"):
             yield adopt(raw)
             return
-        file = parse(raw.content)
-        found: list[Unit | Refusal] = []
-        classes: dict[str, Mapping[str, Slot]] = {}
-        for version, new in versions(file):
-            inference = Inference(version.original)
-            classes |= _buildable(version, inference)
-            of_version = find_units(version, inference)
-            collect_examples(version, [unit for unit in of_version if isinstance(unit, Unit)])
-            found += [u for u in of_version if new is None or u.name.split(".")[0] in new]
+        try:
+            file, found, classes = _analysed(raw.content)
+        except RecursionError as error:
+            raise Rejected("nested_too_deeply", "its expressions are nested too deeply") from error
         units = [unit for unit in found if isinstance(unit, Unit)]
         refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
         units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
@@ -136,6 +131,22 @@ def _entries(units: Sequence[Unit]) -> set[str]:
                 called |= {name} - {unit.name.split(".")[-1]}
     plain = [unit for unit in units if not unit.operations and not unit.is_script]
     return {unit.name.split(".")[-1] for unit in plain} - called
+
+
+def _analysed(
+    text: str,
+) -> tuple[SourceFile, list[Unit | Refusal], Mapping[str, Mapping[str, Slot]]]:
+    """Return the file, what may become a program, and the classes that can be built."""
+    file = parse(text)
+    found: list[Unit | Refusal] = []
+    classes: dict[str, Mapping[str, Slot]] = {}
+    for version, new in versions(file):
+        inference = Inference(version.original)
+        classes |= _buildable(version, inference)
+        of_version = find_units(version, inference)
+        collect_examples(version, [unit for unit in of_version if isinstance(unit, Unit)])
+        found += [u for u in of_version if new is None or u.name.split(".")[0] in new]
+    return file, found, classes
 
 
 def _buildable(file: SourceFile, inference: Inference) -> Mapping[str, Mapping[str, Slot]]:
