@@ -96,9 +96,10 @@ def run(  # noqa: PLR0913, PLR0917
         collect={"unknown_licence": unknown_licence},
     )
     recipe = Recipe(sources=tuple(sources), out=out, settings=settings, limit=limit)
-    report = _wait_for(run_recipe(recipe, say=_say))
-    if report is None:
-        raise Interrupted(f"interrupted; the same command goes on with {out}")
+    try:
+        report = _wait_for(run_recipe(recipe, say=_say))
+    except Interrupted as interruption:
+        raise Interrupted(f"interrupted; the same command goes on with {out}") from interruption
     if not as_json:
         from rich.console import Console
 

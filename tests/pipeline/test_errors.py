@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pyarrow
-import pyarrow.parquet
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_jsonl_that_is_none(codeio: Codeio, tmp_path: Path) -> None:
 
 
 def test_parquet_without_a_text_column(codeio: Codeio, tmp_path: Path) -> None:
-    pyarrow.parquet.write_table(pyarrow.table({"x": [1, 2]}), tmp_path / "rows.parquet")
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "rows.parquet")
     told = refused(codeio, "run", "rows.parquet", out=tmp_path / "out")
     assert "rows.parquet" in told
     assert "content" in told

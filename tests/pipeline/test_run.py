@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,8 @@ from codeio.v1.records_pb2 import ExecutedProgram, Rejection, Sample, Verdict
 from tests.pipeline.conftest import COMMAND
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.pipeline.conftest import Codeio
 
 FILES = (

@@ -22,7 +22,6 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from datasketch import MinHash
 
 from codeio.dataset.trees import tree_digest
 
@@ -61,6 +60,9 @@ class DuplicateIndex:
         self._database = database
         self._threshold = threshold
         self._bands, self._rows = bands_for(threshold)
+        # Imported when it is needed: it brings scipy along, which takes a second.
+        from datasketch import MinHash  # noqa: PLC0415
+
         self._empty = MinHash(num_perm=PERMUTATIONS, hashfunc=_itself)
         database.executescript(
             """

@@ -18,7 +18,7 @@ from codeio.executor.sandbox.provision import default_home
 from codeio.pipeline.display import progress_display
 from codeio.pipeline.stages import Workshop, build_stage, check_stages, open_workshop
 from codeio.report import Report, summarise, write_report
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import Interrupted, UsageError
 from codeio.runtime.feed import STAGE as COLLECT
 from codeio.runtime.feed import Feed
 from codeio.runtime.jsonl import read_records, write_records
@@ -69,11 +69,12 @@ class Recipe:
     limit: int | None = None
 
 
-async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report | None:
-    """Run the recipe, or go on with it; return None when a signal interrupted it.
+async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
+    """Run the recipe, or go on with it.
 
     Raises:
         UsageError: before anything is written, when it cannot be done as asked.
+        Interrupted: by a signal; all that was finished is in the log.
     """
     settings = recipe.settings
     check_stages(settings)
@@ -92,7 +93,7 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report | 
             ):
                 finished = await run_stages(log, workers, feed=feed)
             if not finished:
-                return None
+                raise Interrupted("interrupted")
             say("writing the records, the data set and the report")
             return await _finish(recipe, log, workshop, feed, workers)
 
