@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codeio.normalizer import Normalizer
 from codeio.runtime import values
-from codeio.v1.execution_pb2 import Call, ExecuteRequest
-from codeio.v1.records_pb2 import Program, Rejection
+from codeio.runtime.errors import Rejected
+from codeio.runtime.records import file_id
+from codeio.runtime.settings import LimitsSettings, NormalizerSettings
+from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, ExecuteResponse, Outcome
+from codeio.v1.records_pb2 import Program, RawFile, Rejection
 
 if TYPE_CHECKING:
     from codeio.runtime.stage import Sandbox
@@ -179,3 +183,73 @@ async def test_what_is_refused_says_why(normalize: Normalize, text: str, reason:
     assert isinstance(record, Rejection)
     assert record.reason == reason
     assert record.origin.path == "file.py"
+
+
+async def test_an_order_that_depends_on_the_hash_seed_is_refused(normalize: Normalize) -> None:
+    text = "def unique(words):\n    return [w for w in set(w.lower() for w in words) if w]\n"
+    [record] = await normalize(text)
+    assert isinstance(record, Rejection)
+    assert record.reason == "nondeterministic"
+
+
+async def test_the_same_file_gives_the_same_programs(normalize: Normalize) -> None:
+    first, second = await normalize(TWO_SUM), await normalize(TWO_SUM)
+    assert [r.SerializeToString(deterministic=True) for r in first] == [
+        r.SerializeToString(deterministic=True) for r in second
+    ]
+
+
+async def test_no_more_programs_than_asked_for_and_the_richest_first(
+    normalize: Normalize,
+) -> None:
+    text = "\n".join(
+        f"def f{k}(n):\n    total = {k}\n    for i in range(n):\n"
+        f"        total += i ** {k}\n    return total\n"
+        for k in range(2, 10)
+    )
+    plain = "def plain(n):\n    return n + 1\n"
+    programs = await normalize(plain + text)
+    assert len(programs) == 4
+    assert all(isinstance(p, Program) and p.origin.unit != "plain" for p in programs)
+
+
+async def test_what_only_gives_its_input_back_is_refused(normalize: Normalize) -> None:
+    with pytest.raises(Rejected) as refusal:
+        await normalize("def same(x):\n    if x:\n        return x\n    return x\n")
+    assert refusal.value.reason == "identity_output"
+
+
+async def test_a_unit_that_kills_its_process_leaves_the_others_their_turn(
+    sandbox: Sandbox,
+) -> None:
+    class Dying:
+        """The first call of the first request crashes and ends the process."""
+
+        requests = 0
+
+        async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
+            self.requests += 1
+            if self.requests > 1:
+                return await sandbox.execute(request)
+            crashed = CallResult(outcome=Outcome.OUTCOME_CRASHED, error_type="SIGSEGV")
+            return ExecuteResponse(results=[crashed, *(CallResult() for _ in request.calls[1:])])
+
+    text = (
+        "def bad(n):\n    return [i for i in range(n) if i % 3 if i > 2]\n"
+        "def good(n):\n    return [i for i in range(n) if i % 2]\n"
+    )
+    stage = Normalizer(Dying(), settings=NormalizerSettings(), limits=LimitsSettings(), seed=0)
+    raw = RawFile(file_id=file_id(text), content=text)
+    [record] = [record async for record in stage.handle(raw)]
+    assert isinstance(record, Program)
+    assert record.origin.unit == "good"
+
+
+def deeply_nested() -> str:
+    return "def f(x):\n    return " + "(" * 90 + "x" + "+1)" * 90 + "\n"
+
+
+async def test_deep_nesting_is_no_error_of_ours(normalize: Normalize) -> None:
+    assert len(await normalize(deeply_nested())) == 1
+    with pytest.raises(Rejected):
+        await normalize("x = " + "-" * 40_000 + "1\n")

@@ -11,6 +11,8 @@ import tokenize
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from codeio.normalizer.vocabulary import listed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -162,7 +164,17 @@ def english(text: str) -> str:
         re.IGNORECASE,
     ):
         return ""
-    return text
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    return "" if words & _FOREIGN and len(words & _ENGLISH) < 2 else text
+
+
+_ENGLISH = frozenset(listed("the an of to is in for and with return given if that this are it by"))
+_FOREIGN = frozenset(
+    listed(
+        "de la el los las un una uno uma que para por com del der die das und ist mit le les des "
+        "une est dans pour sur et che il di per sono este esta se da do os ao na het een voor"
+    )
+)
 
 
 def comment_text(text: str) -> str:

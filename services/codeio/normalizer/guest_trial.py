@@ -40,10 +40,13 @@ def trial(index: int) -> dict[str, Any]:
     if "program" in job:
         return confirm(job)
     bench = Bench(job["closure"])
+    first, end = job["seeds"]
     best, best_value, budget = -1, -9.0, min(UNIT_SECONDS, FILE_SECONDS - time.process_time())
     started = time.process_time()
     for position, hypothesis in enumerate(job["hypotheses"]):
-        records = bench.run(hypothesis, seeds=range(SCREEN_SEEDS), examples=[], screen=True)
+        records = bench.run(
+            hypothesis, seeds=range(first, first + SCREEN_SEEDS), examples=[], screen=True
+        )
         value, good = bench.rate(records, hypothesis["cost"])
         if value > best_value:
             best, best_value = position, value
@@ -52,7 +55,7 @@ def trial(index: int) -> dict[str, Any]:
     if best < 0:
         return {"best": -1, "records": [], "errors": bench.errors, "coverage": 0.0}
     chosen = job["hypotheses"][best]
-    records = bench.run(chosen, seeds=range(job["seeds"]), examples=job["examples"], screen=False)
+    records = bench.run(chosen, seeds=range(first, end), examples=job["examples"], screen=False)
     return {
         "best": best,
         "records": records,

@@ -79,6 +79,9 @@ def texts(slot: Slot) -> list[tuple[float, Shape]]:
         found.append((0.0, Choice(tuple(dict.fromkeys((*slot.choices, *seen)))[:16])))
     if slot.has_element:
         characters += [c for c in dict.fromkeys(slot.element.choices) if len(c) == 1]
+    if len(set(seen)) > 2 and all(any(not c.isalpha() for c in text) for text in seen):
+        # Dates, times, addresses: what has a form is better taken as it is.
+        found.append((-0.1, Choice(tuple(dict.fromkeys(seen))[:16])))
     if any(seen):
         found.append((0.0, _like(seen)))
         if not any(c.isspace() for text in seen for c in text):

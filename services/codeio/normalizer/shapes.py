@@ -341,7 +341,7 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
             )
         case Record(fields=fields) | Instance(fields=fields):
             inner = ", ".join(f"`{name}` ({words(field)})" for name, field in fields)
-            return f"an object with the keys {inner}", "objects"
+            return f"an object with the keys {inner}", f"objects with the keys {inner}"
         case PieceOf(name=name):
             return f"a string, often made of a piece of `{name}`", ""
         case TextAlongWith(name=name):

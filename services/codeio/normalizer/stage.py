@@ -48,9 +48,8 @@ class Normalizer:
     def __init__(
         self, sandbox: Sandbox, *, settings: NormalizerSettings, limits: LimitsSettings, seed: int
     ) -> None:
-        self._trials = Trials(sandbox, limits)
+        self._trials = Trials(sandbox, limits, seed=seed)
         self._programs_per_file = settings.programs_per_file
-        self._seed = seed
 
     async def handle(self, raw: RawFile) -> AsyncIterator[Program | Rejection]:
         """Yield the programs of a file, best first, or one rejection that says why there is none.

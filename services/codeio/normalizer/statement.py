@@ -89,6 +89,7 @@ _CODE = re.compile(
 )
 
 _QUESTIONS = ("is", "has", "can", "are", "contains", "should", "does", "have")
+_NAMELESS = frozenset(listed("solution solve main run f g func function foo fn answer test go"))
 _VERBS = frozenset(
     listed(
         "get find calculate compute count check make create build sort reverse merge convert "
@@ -109,12 +110,14 @@ def _task(trial: Trial) -> str:
             "to it one after another."
         )
     if trial.unit.is_script:
-        return "A short calculation is carried out on its inputs."
+        return "A short calculation is carried out on the inputs."
     owner, _, method = trial.unit.name.rpartition(".")
     if owner and not owner.lower().startswith("solution"):
         return f"An object of the class `{owner}` is made, and its method `{method}` is called."
     first, *rest = title_words(trial.unit.name).split()
     title = " ".join((first, *rest))
+    if title in _NAMELESS:
+        return "A short calculation is carried out on the inputs."
     if first in _QUESTIONS and rest:
         return f"Decide the question: {title}?"
     if first in _VERBS and first not in ("max", "min", "sum"):

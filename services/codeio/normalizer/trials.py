@@ -80,8 +80,9 @@ class _Asked:
 class Trials:
     """Runs units in the sandbox, many to a request."""
 
-    def __init__(self, sandbox: Sandbox, limits: LimitsSettings) -> None:
+    def __init__(self, sandbox: Sandbox, limits: LimitsSettings, *, seed: int) -> None:
         self._sandbox = sandbox
+        self._seed = seed
         self._limits = limits
 
     async def search(
@@ -95,7 +96,7 @@ class Trials:
             )
             for unit in units
         ]
-        jobs = [_job(entry) for entry in asked]
+        jobs = [_job(entry, self._seed) for entry in asked]
         for entry, (answer, failure) in zip(asked, await self._ask(jobs, replica=0), strict=True):
             entry.answer, entry.failure = answer, failure
         return [_judged(entry) for entry in asked]
@@ -164,7 +165,7 @@ def _imports(jobs: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(line for line in lines if line.startswith(("import ", "from "))))
 
 
-def _job(entry: _Asked) -> dict[str, Any]:
+def _job(entry: _Asked, seed: int) -> dict[str, Any]:
     return {
         "closure": entry.unit.closure.source,
         "hypotheses": [
@@ -175,7 +176,7 @@ def _job(entry: _Asked) -> dict[str, Any]:
             }
             for hypothesis in entry.hypotheses
         ],
-        "seeds": _SEEDS,
+        "seeds": [seed, seed + _SEEDS],
         "examples": entry.unit.examples,
     }
 
