@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from codeio.cot_generator.tracing.backward_text import BackwardText
 from codeio.cot_generator.tracing.bisection import midpoints, narrowed
-from codeio.cot_generator.tracing.candidates import Candidate, derived, echoes, moved, resized
+from codeio.cot_generator.tracing.candidates import (
+    Candidate,
+    derived,
+    echoes,
+    moved,
+    resized,
+    scaled,
+)
 from codeio.cot_generator.tracing.comparison import closeness
 from codeio.cot_generator.tracing.forward import parse
 from codeio.cot_generator.tracing.runs import Rationale, Run, run_program
@@ -118,6 +125,8 @@ class _Search:
         for base in bases:
             for candidate in (*moved(base, self._target), *echoes(base, self._target)):
                 found.setdefault(candidate.input_json, candidate)
+        for candidate in scaled(bases[0], self._target) if bases else ():
+            found.setdefault(candidate.input_json, candidate)
         return list(found.values())
 
     async def _run(self, texts: list[str]) -> list[Run]:

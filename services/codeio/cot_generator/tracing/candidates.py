@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _WAYS = 6
 _LAST_STEPS = 400
 _EXAMPLES = 3
+_HUGE = 10**15
 _MAX_BYTES = 1024
 
 
@@ -70,6 +72,10 @@ def echoes(base: Run, target: Any) -> Iterator[Candidate]:
 
     Code that sorts, filters or cleans up leaves alone what is in order already.
     """
+    if isinstance(target, dict):
+        for part in target.values():
+            if isinstance(part, list | str | dict):
+                yield from echoes(base, part)
     if not isinstance(target, list | str | dict) or not target:
         return
     arguments = values.loads(base.input_json)
@@ -95,7 +101,7 @@ def echoes(base: Run, target: Any) -> Iterator[Candidate]:
 def moved(base: Run, target: Any) -> Iterator[Candidate]:
     """Propose to put the target's parts where the base's output had its parts from.
 
-    Only where the base's output has the target's form, and what differs stood in the
+    Only where the base's output has the target's form, for what differs and stood in the
     input exactly once.
     """
     arguments = values.loads(base.input_json)
@@ -113,7 +119,7 @@ def moved(base: Run, target: Any) -> Iterator[Candidate]:
             continue
         places = sources.get(repr(atom), [])
         if len(places) != 1 or type(wanted[path]) is not type(atom):
-            return
+            continue
         edits.append(Edit(places[0], wanted[path]))
         if len(examples) < _EXAMPLES:
             examples.append(f"{code(repr(atom))} at {_spot(path)} came from {_spot(places[0])}")
@@ -121,8 +127,10 @@ def moved(base: Run, target: Any) -> Iterator[Candidate]:
         text = values.dumps(Derivation(tuple(edits), ()).applied(arguments))
     except (Impossible, ValueError):
         return
+    if not edits:
+        return
     reason = (
-        f"the parts of that output stand in its input too: {', '.join(examples)}"
+        f"parts of that output stand in its input too: {', '.join(examples)}"
         f"{' and so on' if len(edits) > _EXAMPLES else ''}; if the code only moves them, the "
         f"wanted parts belong at the same places of the input"
     )
@@ -144,6 +152,40 @@ def _atoms(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 def _spot(path: Path) -> str:
     first, rest = (path[0], path[1:]) if isinstance(path[0], str) else ("", path)
     return code(f"{first}{''.join(f'[{key!r}]' for key in rest)}")
+
+
+def scaled(base: Run, target: Any) -> Iterator[Candidate]:
+    """Propose arguments that would do if the result were proportional to one of them."""
+    wanted, had = _only_number(target), _only_number(base.output)
+    if not wanted or not had:
+        return
+    arguments = values.loads(base.input_json)
+    factor = wanted / had
+    for name, value in arguments.items():
+        if type(value) is not float or not value:
+            continue
+        for kind, new in (
+            ("proportional", value * factor),
+            ("inversely proportional", value / factor),
+            ("proportional to the square of", value * math.sqrt(abs(factor))),
+        ):
+            to = "" if kind.endswith("of") else " to"
+            reason = (
+                f"suppose that the result is {kind}{to} {code(name)}; as it must become "
+                f"{code(f'{factor:.6g}')} times as large, {code(name)} must change from "
+                f"{code(repr(value))} to {code(repr(new))}"
+            )
+            if math.isfinite(new):
+                changed = {**arguments, name: new}
+                yield Candidate(values.dumps(changed), (Said(reason),), base)
+
+
+def _only_number(value: Any) -> float:
+    """Return the one number that a value is or holds; 0 where there is none, or more."""
+    atoms = [atom for _, atom in _atoms(value)]
+    if len(atoms) == 1 and isinstance(atoms[0], int | float) and not isinstance(atoms[0], bool):
+        return float(atoms[0]) if abs(atoms[0]) < _HUGE else 0.0
+    return 0.0
 
 
 def resized(known: Sequence[Run], target: Any) -> Candidate | None:

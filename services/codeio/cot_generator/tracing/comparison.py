@@ -12,7 +12,8 @@ def _number(value: Any) -> bool:
 
 
 def _gap(output: float, target: float) -> float:
-    return abs(output - target) / (1 + abs(target))
+    gap: float = abs(output - target) / (1 + abs(target))
+    return gap
 
 
 def closeness(output: Any, target: Any) -> float:
@@ -26,8 +27,8 @@ def closeness(output: Any, target: Any) -> float:
         return 0.2 if output.keys() == target.keys() else 1.0
     if isinstance(output, list | str):
         if len(output) != len(target):
-            return 1 + min(1.0, abs(len(output) - len(target)) / (1 + len(target)))
-        same = sum(a == b for a, b in zip(output, target, strict=True))
+            return 1.0 + min(1.0, _gap(len(output), len(target)))
+        same = sum(bool(a == b) for a, b in zip(output, target, strict=True))
         return 0.5 - 0.5 * same / max(1, len(target))
     return 0.5
 

@@ -256,7 +256,7 @@ def _template(
     holes: list[ast.expr] = []
     for part in node.values:
         if isinstance(part, ast.FormattedValue):
-            if part.format_spec is not None or part.conversion != -1:
+            if part.conversion != -1:
                 return
             holes.append(part.value)
             pattern += "(.*?)"
@@ -278,10 +278,10 @@ def _call(inverter: Inverter, node: ast.Call, target: Any, at: Moment) -> Iterat
         return
     if isinstance(node.func, ast.Attribute):
         receiver = node.func.value
-        if not (isinstance(receiver, ast.Name) and receiver.id == "math"):
+        if not (isinstance(receiver, ast.Name) and receiver.id in ("math", "np")):
             yield from _method(inverter, node, node.func, target, at)
             return
-        name = f"math.{node.func.attr}"
+        name = f"{receiver.id}.{node.func.attr}"
     elif isinstance(node.func, ast.Name):
         name = node.func.id
     else:
@@ -323,6 +323,10 @@ def _method(
     inverter: Inverter, node: ast.Call, function: ast.Attribute, target: Any, at: Moment
 ) -> Iterator[Derivation]:
     receiver = function.value
+    if function.attr == "format" and len(node.args) == 1 and isinstance(target, str):
+        value = operations.converted(target, inverter.known(node.args[0], at))
+        yield from inverter.then(node.args[0], (), value, at)
+        return
     if function.attr == "join" and len(node.args) == 1:
         wanted = operations.demanded_receiver("join", inverter.known(receiver, at), [], target)
         yield from inverter.then(node.args[0], (), wanted, at)

@@ -10,14 +10,14 @@ were in the run; so what is derived is a proposal that has to be executed, not a
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 from codeio.cot_generator.tracing import expression_rules, variable_rules
 from codeio.cot_generator.tracing.derivation import (
     Derivation,
-    Edit,
     Moment,
     Path,
     evaluated,
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 _MAX_SHOWN = 70
 _MAX_SOURCE = 60
 _MAX_REASONS = 6
-_MAX_WAYS = 3
+_MAX_WAYS = 6
+_MAX_COMBINATIONS = 3
 # Longer ways back convince nobody, and rarely arrive.
 _MAX_DEPTH = 16
 
@@ -167,24 +168,29 @@ class Inverter:
     def all(self, demands: Sequence[tuple[ast.expr, Path, Any, Moment]]) -> Iterator[Derivation]:
         """Meet several demands at once.
 
-        Of the ways to meet one, the one that changes the smallest part of the input is
-        taken, as it leaves the other demands alone.
+        Of the ways to meet one, the one is taken that changes what the fewest other
+        demands could change, as it leaves those alone.
         """
-        edits: list[Edit] = []
-        reasons: list[Said] = []
-        for node, path, target, at in demands:
-            if self.has(node, path, target, at):
-                continue
+        open_demands = [demand for demand in demands if not self.has(*demand)]
+        choices: list[list[Derivation]] = []
+        for node, path, target, at in open_demands:
             ways = list(islice(self.then(node, path, target, at), _MAX_WAYS))
             if not ways:
                 return
-            found = max(ways, key=_fineness)
-            edits += found.edits
-            if len(reasons) < _MAX_REASONS:
-                reasons += found.reasons
-            elif reasons[-1] != _LIKEWISE:
-                reasons.append(_LIKEWISE)
-        yield Derivation(tuple(edits), tuple(reasons))
+            choices.append(ways)
+        shared = Counter(
+            place for ways in choices for place in {p for w in ways for p in _places(w)}
+        )
+        for ways in choices:
+            ways.sort(key=lambda way: sum(shared[place] for place in _places(way)))
+        for chosen in islice(product(*choices), _MAX_COMBINATIONS):
+            reasons: list[Said] = []
+            for way in chosen:
+                if len(reasons) < _MAX_REASONS:
+                    reasons += way.reasons
+                elif reasons[-1] != _LIKEWISE:
+                    reasons.append(_LIKEWISE)
+            yield Derivation(tuple(edit for way in chosen for edit in way.edits), tuple(reasons))
 
     def returned(self, frame: Frame, path: Path, target: Any) -> Iterator[Derivation]:
         """Demand what a call returned of the expression that it returned."""
@@ -202,8 +208,8 @@ class Inverter:
             yield replace(derivation, reasons=(said, *derivation.reasons))
 
 
-def _fineness(way: Derivation) -> int:
-    return min((len(edit.path) for edit in way.edits), default=0)
+def _places(way: Derivation) -> set[str]:
+    return {repr(edit.path) for edit in way.edits}
 
 
 _LIKEWISE = Said("The other parts follow in the same way")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX_LENGTH = 60
 _MAX_NUMBER = 10**18
@@ -57,6 +60,8 @@ def _number(  # noqa: C901  (one case per operator)
             return operand - operand % other + target
         case ast.Pow() if left and target >= 0 and other > 0:
             root = target ** (1 / other)
+            if isinstance(operand, int) and not math.isclose(round(root) ** other, target):
+                raise Impossible
             return round(root) if isinstance(operand, int) else root
         case ast.Pow() if not left and target > 0 and other > 1:
             return math.log(target, other)
@@ -129,6 +134,8 @@ def _argument(  # noqa: C901, PLR0912  (one case per function)
     if place > 0 and name not in ("max", "min", "pow"):
         raise Impossible
     number = isinstance(target, int | float) and not isinstance(target, bool)
+    if number and name.removeprefix("math.").removeprefix("np.") in _INVERSES:
+        return _typed(_INVERSES[name.rsplit(".", maxsplit=1)[-1]](target), argument)
     match name:
         case "int" | "float" | "round" | "math.floor" | "math.ceil" if isinstance(argument, str):
             return str(target)
@@ -163,11 +170,31 @@ def _argument(  # noqa: C901, PLR0912  (one case per function)
             return chr(target)
         case "bin" | "hex" | "oct" if isinstance(target, str):
             return int(target, 0)
-        case "math.sqrt" if number:
-            return _typed(target * target, argument)
         case "bool" if isinstance(target, bool):
             return type(argument)() if not target else argument or 1
     raise Impossible
+
+
+def _squared(root: float) -> float:
+    return root * root
+
+
+# Functions of one number, by name, and what undoes them.
+_INVERSES: dict[str, Callable[[float], float]] = {
+    "sqrt": _squared,
+    "exp": math.log,
+    "log": math.exp,
+    "log2": lambda power: 2**power,
+    "log10": lambda power: 10**power,
+    "degrees": math.radians,
+    "radians": math.degrees,
+    "sin": math.asin,
+    "cos": math.acos,
+    "tan": math.atan,
+    "asin": math.sin,
+    "acos": math.cos,
+    "atan": math.tan,
+}
 
 
 def _sized(value: Any, size: int) -> Any:
