@@ -35,7 +35,9 @@ _TYPE_WORD = re.compile(
     r"\b(int|str|float|bool|list|dict|tuple|set|array|string|number|integer|boolean)\b|\[",
     re.IGNORECASE,
 )
-_EXAMPLE_INPUT = re.compile(r"(?:input|given|example)\b[^:=\n]{0,30}[:：]\s*(.+)", re.IGNORECASE)
+_EXAMPLE_INPUT = re.compile(
+    r"(?:input|given|example|entrada|输入|入力|입력)[^:=：\n]{0,30}[:：]\s*(.+)", re.IGNORECASE
+)
 _NAMED_VALUE = re.compile(r"\b([A-Za-z_]\w*)\s*=\s*(?=[\[\"'{(\d\-TFNtfn])")
 
 
