@@ -32,7 +32,7 @@ containers = st.one_of(
         scalars,
         st.integers(0, 2),
         st.integers(2, 9),
-        st.sampled_from(["", "sorted"]),
+        st.sampled_from(["", "sorted", "indices"]),
     ),
     st.builds(shapes.Grid, scalars, st.booleans()),
     st.builds(shapes.Graph, st.sampled_from(["list", "mapping", "pairs"]), st.booleans()),

@@ -102,6 +102,12 @@ def _statements(  # noqa: C901, PLR0912  (one case per kind)
     name: str, shape: Shape, functions: list[str], local: Mapping[str, str]
 ) -> list[str]:
     match shape:
+        case ListOf(order="indices", low=low, high=high):
+            size = _fresh("size", local)
+            return [
+                f"{size} = rng.randint({max(low, 1)}, {high})",
+                f"{name} = [rng.randrange({size}) for _ in range({size})]",
+            ]
         case Grid(element=element, square=square):
             if square:
                 rows = columns = _fresh("size", local)

@@ -192,7 +192,10 @@ class Bench:
             both = counts.keys() == {"true", "false"} and min(counts.values()) > 1
             if present and variety > 1.2:
                 break
-        share, kept = len(fine) / total, present / total
+        # Inputs that come again and calls that never end are of no use.
+        share = len({record["input"] for record in fine}) / total
+        endless = sum(record.get("error") == "TimeUp" for record in records)
+        kept = present / total
         coverage = self.coverage(records)
         same = sum(gives_back(record) for record in fine)
         if same > 0.8 * total:
@@ -200,7 +203,7 @@ class Bench:
         value = share + 0.5 * kept + (math.log(variety) / math.log(total) if variety > 1 else -1.0)
         enough = both or variety >= 0.55 * total
         good = total >= SCREEN_SEEDS and share == 1.0 and enough and coverage > 0.9
-        return value + 0.8 * coverage - 0.12 * cost, good
+        return value + 0.8 * coverage - 0.12 * cost - 0.4 * endless, good
 
     def coverage(self, records: list[dict[str, Any]]) -> float:
         """Return the share of the functions' lines that the last run reached."""

@@ -302,6 +302,8 @@ class _Reader:
         ]
         if simple and container != "set":
             found.append((inorder, ListOf(shape, 1, high, "sorted", container)))
+        if isinstance(shape, Int) and "index" in slot.element.roles and container == "list":
+            found.append((0.0, ListOf(Int(0, high), 2, high, "indices")))
         if isinstance(shape, Int):
             found.append((0.9, ListOf(shape, 1, high, "distinct", container)))
         return found

@@ -42,7 +42,7 @@ def integers(slot: Slot) -> list[tuple[float, Shape]]:
         (shift + (0.2 if negative else 0.5 if "size" not in slot.roles else 0.9), Int(-9, 9))
     )
     found.append((shift + 0.6, Int(1, 500)))
-    found.append((shift + 0.7, Int(1, 4)))
+    found.append((shift + 0.7, Int(1, 6)))
     found.append((shift + 1.3, Int(1000, 99999)))
     return found
 

@@ -59,7 +59,7 @@ class ListOf:
     low: int = 1
     high: int = 8
     order: str = ""
-    """`sorted`, `distinct` or nothing."""
+    """`sorted`, `distinct`, `indices` (each item is an index into the list) or nothing."""
     container: str = "list"
     """What the program gets: `list`, `tuple`, `set` or `array`."""
 
@@ -307,7 +307,11 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
         case ListOf(element=element, order=order, container=container):
             adjective = {"sorted": "sorted ", "distinct": ""}.get(order, "")
             kind = {"set": "set"}.get(container, "list")
-            suffix = " that are all different" if order == "distinct" else ""
+            suffixes = {
+                "distinct": " that are all different",
+                "indices": " that are indices into the list itself",
+            }
+            suffix = suffixes.get(order, "")
             inner = words(element, plural=True)
             article = "a"
             return (

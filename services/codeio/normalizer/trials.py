@@ -185,11 +185,14 @@ def _judged(entry: _Asked) -> Trial | Failed:
     unit = entry.unit
     if entry.failure is not None:
         return Failed(unit, *entry.failure)
-    records = [record for record in entry.answer["records"] if "error" not in record]
+    every = entry.answer["records"]
+    records = [record for record in every if "error" not in record]
     errors = Counter(entry.answer.get("errors", {}))
     raised = tuple(text for text, _ in errors.most_common())
     if len(records) < 3:
         return Failed(unit, "no_candidate_runs", raised[0] if raised else "", raised)
+    if sum(record.get("error") == "TimeUp" for record in every) > 1:
+        return Failed(unit, "cpu_timeout", "more than one input takes too long", raised)
     result = _result(unit, records)
     if result is None:
         detail = f"{len(records)} inputs gave one output"
