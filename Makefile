@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 
 # What `make run` reads when it is not told: packages that others wrote, under
 # permissive licences, and as many of their files as fit into a few minutes on two cores.
-INPUT ?= pypi:inflection==0.5.1 pypi:textdistance==4.6.3 pypi:algorithms==1.0.1
+INPUT ?= pypi:inflection==0.5.1 pypi:more-itertools==11.2.1 pypi:convertdate==2.5.1 pypi:algorithms==1.0.1
 OUT ?= out
 RUN_FLAGS ?= $(if $(filter file,$(origin INPUT)),--limit 60)
 
