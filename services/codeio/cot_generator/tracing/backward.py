@@ -35,6 +35,7 @@ _BASES = 3
 _FEW = 2
 _INVENTED = 4
 _CANDIDATES = 8
+_MANY_STEPS = 4000
 
 
 async def predict_input(
@@ -70,31 +71,39 @@ class _Search:
         own = values.loads(self._task.pair.input_json)
         others = [run for run in known if not values.equal(values.loads(run.input_json), own)]
         misses = [run for run in others if not run.gives(self._target)]
+        hits = [run.input_json for run in others if run.gives(self._target)]
         bases = await self._bases(misses)
-        if bases:
-            misses = [*misses, *(run for run in bases if run.input_json not in _inputs(misses))]
+        misses += [run for run in bases if run.input_json not in _inputs(misses)]
         found = self._candidates(bases)
-        hits = [run for run in others if run.gives(self._target)]
-        fallback = hits[0].input_json if hits else self._task.pair.input_json
-        steps = [] if hits else midpoints(misses, own, self._target)
-        texts = [*(candidate.input_json for candidate in found), fallback, *steps]
-        executed = await self._run(texts)
+        fallback = hits[0] if hits else self._task.pair.input_json
+        halves = [] if hits else midpoints(misses, own, self._target)
+        texts = [*(candidate.input_json for candidate in found), fallback, *halves]
+        # Many long traces cost more than one request more for the one that is told.
+        longest = max((len(base.story.trace.steps) for base in bases if base.story), default=0)
+        outputs_only = longest * len(texts) > _MANY_STEPS
+        runs = await self._run(texts, trace_steps=1 if outputs_only else None)
+        judged = list(zip(found, runs, strict=False))
         text = BackwardText(
             self._task, self._target, seed=self._seed, budget=self._settings.token_budget
         )
-        judged = list(zip(found, executed, strict=False))
         for place, (candidate, run) in enumerate(judged):
             if run.gives(self._target):
-                return text.derived(
-                    candidate, run, [one for one in judged[:place] if one[1].returned]
-                )
-        last = executed[len(found)]
+                failed = [one for one in judged[:place] if one[1].returned]
+                return text.derived(candidate, await self._told(run, outputs_only), failed)
+        last = await self._told(runs[len(found)], outputs_only)
         if last.returned and not last.gives(self._target):
             raise Rejected("not_reproducible", "the traced call gives another output")
-        tried = narrowed(misses, executed[len(found) + 1 :], self._target) if steps else []
+        tried = narrowed(misses, runs[len(found) + 1 :], self._target) if halves else []
         if tried:
-            return text.narrowed(tried, last)
+            return text.narrowed([*tried[:-1], await self._told(tried[-1], outputs_only)])
         return text.searched(misses, last)
+
+    async def _told(self, run: Run, outputs_only: bool) -> Run:
+        """Return the run with its trace."""
+        if not outputs_only:
+            return run
+        [traced] = await self._run([run.input_json])
+        return traced
 
     async def _bases(self, misses: list[Run]) -> list[Run]:
         """Trace the runs that candidates are derived from: close ones, and a large one."""
@@ -125,17 +134,18 @@ class _Search:
         for base in bases:
             for candidate in (*moved(base, self._target), *echoes(base, self._target)):
                 found.setdefault(candidate.input_json, candidate)
-        for candidate in scaled(bases[0], self._target) if bases else ():
-            found.setdefault(candidate.input_json, candidate)
-        return list(found.values())
+        for base in bases[:1]:
+            for candidate in scaled(base, self._target):
+                found.setdefault(candidate.input_json, candidate)
+        return list(found.values())[: 2 * _CANDIDATES]
 
-    async def _run(self, texts: list[str]) -> list[Run]:
+    async def _run(self, texts: list[str], *, trace_steps: int | None = None) -> list[Run]:
         return await run_program(
             self._sandbox,
             self._task.program,
             texts,
             source=self.source,
-            trace_steps=self._settings.trace_steps,
+            trace_steps=trace_steps or self._settings.trace_steps,
         )
 
 

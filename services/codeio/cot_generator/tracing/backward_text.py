@@ -76,9 +76,8 @@ class BackwardText:
         self._say(lead + f"{code(candidate.input_json)}.")
         return self._checked(run, "derived")
 
-    def narrowed(self, tried: Sequence[Run], fallback: Run) -> Rationale:
+    def narrowed(self, tried: Sequence[Run]) -> Rationale:
         """Tell a number that was found by halving the range that it lies in."""
-        del fallback
         self._goal()
         below, above, *middle = tried
         self._say(
@@ -180,7 +179,8 @@ class BackwardText:
             )
         else:
             self._say(f"Carried out to its end, the code returns {self._wanted}, as wanted.")
-        self._claims.append(run.claim())
+        if run.returned:
+            self._claims.append(run.claim())
         unique = {claim.SerializeToString(deterministic=True): claim for claim in self._claims}
         return Rationale(
             "\n\n".join(self._parts), values.loads(run.input_json), tuple(unique.values()), reason

@@ -49,7 +49,7 @@ class Candidate:
 
 def derived(base: Run, target: Any) -> Iterator[Candidate]:
     """Derive inputs from a run that gave another output."""
-    story = base.story()
+    story = base.story
     if story is None or story.trace.cut:
         return
     arguments = values.loads(base.input_json)

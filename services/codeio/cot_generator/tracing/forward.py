@@ -107,7 +107,7 @@ class Told:
 
 
 def tell(run: Run, *, seed: str, budget: int) -> Told | None:
-    story = run.story()
+    story = run.story
     if story is None:
         return None
     page = narrate(story, seed=seed, budget=budget)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from codeio.cot_generator.tracing.story import Story
@@ -37,9 +38,16 @@ class Run:
     result: CallResult
     source: Source = field(repr=False)
 
-    @property
+    @cached_property
     def returned(self) -> bool:
-        return self.result.outcome == Outcome.OUTCOME_OK
+        """Whether the call returned a JSON value that can be read."""
+        if self.result.outcome != Outcome.OUTCOME_OK:
+            return False
+        try:
+            values.loads(self.result.output_json)
+        except ValueError:
+            return False
+        return True
 
     @property
     def output(self) -> Any:
@@ -47,13 +55,11 @@ class Run:
 
     def gives(self, output: Any) -> bool:
         """Tell whether the run returned this output."""
-        try:
-            return self.returned and values.equal(self.output, output)
-        except ValueError:
-            return False
+        return self.returned and values.equal(self.output, output)
 
+    @cached_property
     def story(self) -> Story | None:
-        """Return the trace as a story, or None where none was recorded."""
+        """The trace as a story, or None where none was recorded."""
         if not self.result.trace_json:
             return None
         try:

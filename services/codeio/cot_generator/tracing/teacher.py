@@ -16,6 +16,7 @@ from codeio.v1.records_pb2 import Direction, Turn, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from codeio.cot_generator.tracing.runs import Rationale
     from codeio.runtime.settings import TeacherSettings
     from codeio.runtime.stage import Sandbox
     from codeio.v1.records_pb2 import PredictionTask
@@ -46,16 +47,10 @@ class TraceTeacher:
     ) -> Turn:
         """Answer by running the program; see `Teacher`."""
         seed = f"{task.task_id}/{sample_index}/{len(conversation)}"
-        if task.direction == Direction.DIRECTION_OUTPUT_PREDICTION:
-            rationale = await predict_output(
-                self._sandbox, task, settings=self._settings, seed=seed
-            )
-        elif task.direction == Direction.DIRECTION_INPUT_PREDICTION:
-            rationale = await predict_input(
-                self._sandbox, task, trials=self._trials, settings=self._settings, seed=seed
-            )
-        else:
-            raise Rejected("no_direction", "the task does not say what is to be predicted")
+        try:
+            rationale = await self._rationale(task, seed)
+        except RecursionError as error:
+            raise Rejected("nested_too_deeply", "the program or its trace") from error
         parts = [rationale.text, prompts.final_answer(task.direction, rationale.answer)]
         if conversation:
             parts.insert(0, "My answer was not right, so I go through the code again.")
@@ -67,3 +62,13 @@ class TraceTeacher:
             usage=Usage(prompt_tokens=tokens(prompt), completion_tokens=tokens(response)),
             finish_reason=rationale.reason,
         )
+
+    async def _rationale(self, task: PredictionTask, seed: str) -> Rationale:
+        settings = self._settings
+        if task.direction == Direction.DIRECTION_OUTPUT_PREDICTION:
+            return await predict_output(self._sandbox, task, settings=settings, seed=seed)
+        if task.direction == Direction.DIRECTION_INPUT_PREDICTION:
+            return await predict_input(
+                self._sandbox, task, trials=self._trials, settings=settings, seed=seed
+            )
+        raise Rejected("no_direction", "the task does not say what is to be predicted")
