@@ -67,7 +67,7 @@ async def test_a_program_becomes_pairs_and_a_task_for_each_direction(sandbox: Po
         Direction.DIRECTION_OUTPUT_PREDICTION,
         Direction.DIRECTION_INPUT_PREDICTION,
     ]
-    assert len({task.task_id for task in tasks}) == 2 * len(executed.pairs)
+    assert len({task.task_id for task in tasks}) == ExecutorSettings().tasks_per_program
 
 
 async def test_the_same_program_gives_the_same_pairs(sandbox: Pool) -> None:

@@ -79,8 +79,8 @@ def code(tmp_path: Path) -> Path:
 def codeio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Codeio:
     # Without bytecode every start takes seconds.
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    # Fewer pairs make the same point in less time.
-    monkeypatch.setenv("CODEIO_EXECUTOR__PAIRS_PER_PROGRAM", "5")
+    # Fewer tasks make the same point in less time.
+    monkeypatch.setenv("CODEIO_EXECUTOR__TASKS_PER_PROGRAM", "4")
 
     def call(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -46,7 +46,7 @@ def test_run_makes_a_verified_data_set(codeio: Codeio, code: Path, tmp_path: Pat
     assert report["raw_files"] == 5
     assert report["files_with_program"] == 3
     assert report["programs"] >= 4
-    assert report["samples"] == report["samples_correct"] == 2 * report["pairs"]
+    assert report["samples"] == report["samples_correct"] == 4 * report["programs"]
     assert report["rejections"]["collect"] == {"not_parseable": 1}
     assert report["rejections"]["normalizer"] == {"impure:file": 1}
     assert set(report["seconds"]) >= {"collect", "normalizer", "executor", "verifier"}

@@ -65,7 +65,7 @@ class Executor:
         """
         inputs = await self._inputs(program)
         pairs = await self._reproducible_pairs(program, inputs)
-        kept = self._select(pairs)
+        kept = _select(pairs, self._settings.pairs_per_program)
         distinct = _distinct(kept)
         if len(distinct) < self._settings.min_distinct_outputs:
             raise Rejected(
@@ -79,7 +79,7 @@ class Executor:
             lock_hash=self._guest.lock_hash,
             distinct_outputs=len(distinct),
         )
-        for pair in kept:
+        for pair in _select(kept, max(1, self._settings.tasks_per_program // 2)):
             for direction in (
                 Direction.DIRECTION_OUTPUT_PREDICTION,
                 Direction.DIRECTION_INPUT_PREDICTION,
@@ -206,16 +206,16 @@ class Executor:
             f"{inputs[index]} gives {alone[0][0].output_json} or {alone[1][0].output_json}",
         )
 
-    def _select(self, pairs: Sequence[IoPair]) -> list[IoPair]:
-        """Keep pairs with outputs not seen yet first, then others, in the order of the inputs."""
-        wanted = self._settings.pairs_per_program
-        new = _distinct(pairs)[:wanted]
-        chosen = set(new)
-        for index in range(len(pairs)):
-            if len(chosen) == wanted:
-                break
-            chosen.add(index)
-        return [pairs[index] for index in sorted(chosen)]
+
+def _select(pairs: Sequence[IoPair], wanted: int) -> list[IoPair]:
+    """Keep pairs with outputs not seen yet first, then others, in the order of the inputs."""
+    new = _distinct(pairs)[:wanted]
+    chosen = set(new)
+    for index in range(len(pairs)):
+        if len(chosen) == wanted:
+            break
+        chosen.add(index)
+    return [pairs[index] for index in sorted(chosen)]
 
 
 def _usable_result(result: CallResult) -> bool:

@@ -87,6 +87,12 @@ class ExecutorSettings(Section):
     """From programs to pairs and tasks."""
 
     pairs_per_program: int = Field(10, gt=0, description="Pairs kept (paper, section 2.1).")
+    tasks_per_program: int = Field(
+        10,
+        gt=0,
+        description="Tasks made, half of them in each direction. The paper has 7.7 samples a "
+        "program, and finds that more programs help more than more pairs.",
+    )
     min_pairs: int = Field(5, gt=0, description="The quality bar: fewer are a rejection.")
     min_distinct_outputs: int = Field(2, gt=0, description="The quality bar of the outputs.")
     candidates: int = Field(30, gt=0, description="Inputs that the generator is asked for.")
