@@ -53,6 +53,7 @@ def test_the_common_styles_of_docstring_say_the_same(text: str) -> None:
         ("Input: [1, 2], 3", {"nums": [1, 2], "target": 3}),
         ("Given nums = [5, 6], find it", {"nums": [5, 6]}),
         ("For example, target = -4.", {"target": -4}),
+        ("Example 1:\nInput: [4, 1], 7\nOutput: True", {"nums": [4, 1], "target": 7}),
     ],
 )
 def test_examples_in_words_are_read(text: str, expected: dict[str, object]) -> None:

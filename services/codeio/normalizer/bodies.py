@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codeio.normalizer.annotations import vote_annotation
 from codeio.normalizer.calls import call_result
-from codeio.normalizer.evidence import USED, Slot, unify
+from codeio.normalizer.evidence import NODE, USED, Slot, unify
 from codeio.normalizer.operators import binary, constant_slot, is_string, number
 from codeio.normalizer.scopes import Function
 from codeio.normalizer.signatures import Signature
@@ -295,10 +295,10 @@ class Body:
                 return self.inference.fields[owner].setdefault(node.attr, Slot())
         owner_slot = self.value(node.value)
         if node.attr in _TREE_FIELDS:
-            owner_slot.vote("tree", 3)
+            owner_slot.vote("tree", NODE)
             return unify(owner_slot.attribute(node.attr), owner_slot)
         if node.attr in _LINKED_FIELDS:
-            owner_slot.vote("linked", 3)
+            owner_slot.vote("linked", NODE)
             return unify(owner_slot.attribute(node.attr), owner_slot)
         if node.attr in ("shape", "T", "ndim", "size"):
             owner_slot.vote("array", 3)

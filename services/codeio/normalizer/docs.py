@@ -36,7 +36,9 @@ _TYPE_WORD = re.compile(
     re.IGNORECASE,
 )
 _EXAMPLE_INPUT = re.compile(
-    r"(?:input|given|example|entrada|输入|入力|입력)[^:=：\n]{0,30}[:：]\s*(.+)", re.IGNORECASE
+    r"(?:input|given|example|entrada|输入|入力|입력)[^:=：\n]{0,30}[:：]\s*"
+    r"(?=[\[\"'({\d-]|\w+\s*=)(.+)",
+    re.IGNORECASE,
 )
 _NAMED_VALUE = re.compile(r"\b([A-Za-z_]\w*)\s*=\s*(?=[\[\"'{(\d\-TFNtfn])")
 

@@ -16,6 +16,8 @@ ANNOTATED = 8.0
 DOCUMENTED = 6.0
 USED = 2.0
 HINTED = 0.6
+# An attribute that only nodes of linked lists or trees have.
+NODE = 3.0
 
 
 class Slot:

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from codeio.normalizer.evidence import ANNOTATED, HINTED, Slot
+from codeio.normalizer.evidence import ANNOTATED, HINTED, NODE, Slot
 from codeio.normalizer.ranges import floats, integers, texts
 from codeio.normalizer.relations import Ranked, consistent, with_relations
 from codeio.normalizer.shapes import (
@@ -298,6 +298,7 @@ class _Reader:
         found: list[tuple[float, Shape]] = [
             (0.1, ListOf(shape, 0, high, container=container)),
             (0.25, ListOf(shape, 1, high, container=container)),
+            (0.55, ListOf(shape, 2, 4, container=container)),
             (0.6, ListOf(shape, 3, max(high, 9), container=container)),
         ]
         if simple and container != "set":
@@ -341,6 +342,11 @@ def kind_scores(slot: Slot) -> dict[str, float]:
         "tree": votes["tree"],
         "callable": votes["callable"],
     }
+    for kind in ("linked", "tree"):
+        if scores[kind] >= NODE:
+            # Examples write them as lists, which have no such attributes.
+            scores[kind] += scores["list"]
+            scores["list"] = 0.0
     if votes["mutable"]:
         scores["str"] *= 0.3
     if vague >= 1:
