@@ -322,6 +322,14 @@ async def test_the_name_tells_the_parameters() -> None:
     assert len(names) == 3
 
 
+async def test_an_output_with_the_answers_own_key_is_still_read(sandbox: Sandbox) -> None:
+    code = "def main_solution(a):\n    return {'output': a % 3}\n"
+    _, turn = await ask(sandbox, code, {"a": 7}, OUTPUT)
+    assert answered(turn) == {"output": {"output": 1}}
+    before = turn.response.rsplit("\n\n```json", 1)[0]
+    assert before.rsplit("\n\n", 1)[1] == "That is the result asked for."
+
+
 async def test_the_generator_stage_carries_the_teacher(sandbox: Sandbox) -> None:
     task, _ = await ask(sandbox, *CASES["fizz"], OUTPUT)
     settings = TeacherSettings(samples_per_task=2)

@@ -180,7 +180,7 @@ class Clauses:
 
     def _augmented(self, reading: Reading, node: ast.AugAssign) -> Clause | None:
         symbol = _SYMBOLS[type(node.op)]
-        right = reading.substituted(node.value)
+        right = reading.put(node.value)
         if not isinstance(node.target, ast.Name):
             left = reading.substituted(node.target)
             said = Said(code(f"{left.text} {symbol}= {right.text}"), left.facts + right.facts)
@@ -190,21 +190,18 @@ class Clauses:
         after = self._variable(reading, name)
         if before is None or after is None:
             return self._changes(reading, node)
-        forms = [reading.substituted(node.value, level) for level in (0, 1)]
+        forms = [right, *reading.stages(node.value)[1:2]]
         value = reading.told(node.value)
         forms += [] if value is None else [value]
         texts = dict.fromkeys(
-            f"{name} = {before.text} {symbol} {_operand(form.text, node.value)}"
+            f"{before.text} {symbol} {_operand(form.text, node.value)}"
             for form in forms
             if len(form.text) <= _STAGE_WIDTH
         )
-        result = after.text.strip("`").removeprefix(name)
-        chain = " = ".join(
-            text if not i else text.split(" = ", 1)[1] for i, text in enumerate(texts)
-        )
+        result = after.text.strip("`").removeprefix(f"{name} = ")
         facts = before.facts + after.facts
         facts += tuple(fact for form in forms for fact in form.facts)
-        return Clause("set", Said(code((chain or name) + result), facts))
+        return Clause("set", Said(code(" = ".join([name, *texts, result])), facts))
 
     def _expression(self, reading: Reading, node: ast.Expr) -> Clause | None:
         call = node.value
@@ -253,7 +250,8 @@ class Clauses:
             if told is None or told.text in ("True", "False"):
                 return Said(code(source), () if told is None else told.facts)
             return Said(f"{code(source)} ({code(told.text)})", told.facts)
-        stages = [stage for stage in reading.stages(test) if len(stage.text) <= _STAGE_WIDTH]
+        stages = reading.stages(test) if reading.staged else [reading.substituted(test)]
+        stages = [stage for stage in stages if len(stage.text) <= _STAGE_WIDTH]
         texts = list(dict.fromkeys(stage.text for stage in stages if stage.text != source))[-2:]
         facts = tuple(fact for stage in stages if stage.text in texts for fact in stage.facts)
         if not texts:

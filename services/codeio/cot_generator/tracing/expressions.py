@@ -135,6 +135,11 @@ class Reading:
         levels = sorted({0, top - 1}) if top > 3 else range(top)
         return [self.substituted(node, level) for level in levels]
 
+    def put(self, node: ast.expr) -> Said:
+        """Return a plain operand's value, or an expression with the values of its names put in."""
+        told = self.told(node) if height(node) == 0 else None
+        return self.substituted(node) if told is None else told
+
     def substituted(self, node: ast.expr, level: int = 0) -> Said:
         """Return the expression with every part up to the given height replaced by its value."""
         writer = _Substitution(self, level)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from codeio.cot_generator.tracing.narrator import narrate
 from codeio.cot_generator.tracing.purpose import purpose_of
@@ -15,7 +16,7 @@ from codeio.runtime.trace import Source
 if TYPE_CHECKING:
     from codeio.runtime.settings import TeacherSettings
     from codeio.runtime.stage import Sandbox
-    from codeio.v1.records_pb2 import PredictionTask
+    from codeio.v1.records_pb2 import Claim, PredictionTask
 
 
 async def predict_output(
@@ -55,10 +56,7 @@ async def predict_output(
         return Rationale(f"{parts[0]}\n\n{text}", output, (run.claim(),), "abridged")
     parts.append(told.text)
     if told.complete:
-        parts.append(
-            voice.pick("So the output is ", "The result is therefore ", "That gives the output ")
-            + f"{code(task.pair.output_json)}."
-        )
+        parts.append(_ending(task, output, voice))
     else:
         parts.append(
             "The computation goes on in this way for much longer; carried out to its end, "
@@ -70,6 +68,14 @@ async def predict_output(
         (*told.claims, run.claim()),
         "stop" if told.complete else "abridged",
     )
+
+
+def _ending(task: PredictionTask, output: Any, voice: Voice) -> str:
+    if isinstance(output, dict) and "output" in output:
+        # Shown in full right before the answer, it could be taken for the answer itself.
+        return "That is the result asked for."
+    lead = voice.pick("So the output is", "The result is therefore", "That gives the output")
+    return f"{lead} {code(task.pair.output_json)}."
 
 
 def parse(task: PredictionTask) -> Source:
@@ -97,16 +103,18 @@ def opening(task: PredictionTask, voice: Voice) -> str:
     return f"{stated} {asked}" if purpose else asked
 
 
+@dataclass(frozen=True)
 class Told:
-    """A story in words."""
+    """A run in words."""
 
-    def __init__(self, text: str, claims: tuple, complete: bool) -> None:  # type: ignore[type-arg]
-        self.text = text
-        self.claims = claims
-        self.complete = complete
+    text: str
+    claims: tuple[Claim, ...]
+    complete: bool
+    """False when the trace was cut, so that the end is missing."""
 
 
 def tell(run: Run, *, seed: str, budget: int) -> Told | None:
+    """Tell a run in about so many tokens at most; None where there is no trace, or no room."""
     story = run.story
     if story is None:
         return None

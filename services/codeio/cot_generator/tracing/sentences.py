@@ -28,40 +28,46 @@ class Sentences:
     def join(self, clauses: Sequence[tuple[Act, Clause]], *, following: Item | None) -> Said:
         """Return the clauses as sentences; `following` is what comes after them."""
         sentences: list[Said] = []
-        lead: Said | None = None
+        lead: Clause | None = None
         run: list[Said] = []
+
+        def end_sentence() -> None:
+            nonlocal lead
+            if lead is not None or run:
+                sentences.append(self._sentence(lead, run))
+            lead = None
+            run.clear()
+
         for place, (act, clause) in enumerate(clauses):
             after = clauses[place + 1][0] if place + 1 < len(clauses) else following
-            if clause.kind == "set" or (clause.kind == "act" and lead is not None):
-                run.append(clause.said)
-                if len(run) >= _IN_ONE_SENTENCE:
-                    sentences.append(self._sentence(lead, run))
-                    lead, run = None, []
-                continue
             if clause.kind in ("holds", "fails"):
-                if run or lead is not None:
-                    sentences.append(self._sentence(lead, run))
-                    lead, run = None, []
+                end_sentence()
                 if self._leads_on(act, clause, after):
-                    lead = self._lead(clause)
-                    if place + 1 == len(clauses):
-                        text = lead.text.removesuffix(" so").removesuffix(",") + ":"
-                        sentences.append(Said(capital(text), lead.facts))
-                        lead = None
+                    lead = clause
                 else:
                     sentences.append(self._stays(act, clause, after))
                 continue
             run.append(clause.said)
-            sentences.append(self._sentence(lead, run))
-            lead, run = None, []
-        if run or lead is not None:
-            sentences.append(self._sentence(lead, run))
+            in_passing = clause.kind == "set" or (clause.kind == "act" and lead is not None)
+            if not in_passing or len(run) >= _IN_ONE_SENTENCE:
+                end_sentence()
+        end_sentence()
         return join(sentences, " ")
 
-    def _sentence(self, lead: Said | None, run: Sequence[Said]) -> Said:
+    def _sentence(self, lead: Clause | None, run: Sequence[Said]) -> Said:
         body = join(run, self._voice.pick(", then ", "; ", ", and then ", ", "))
-        whole = body if lead is None else join([lead, body], " ")
-        return Said(capital(whole.text) + ".", whole.facts)
+        if lead is None:
+            return Said(capital(body.text) + ".", body.facts)
+        text, facts = lead.said.text, lead.said.facts + body.facts
+        if not run:
+            ending = "holds:" if lead.kind == "holds" else "so the other branch applies:"
+            comma = "" if lead.kind == "holds" else ","
+            return Said(capital(f"{text}{comma} {ending}"), facts)
+        if lead.kind == "holds":
+            ways = [f"since {text},", f"as {text},", f"{text} holds, so"]
+        else:
+            ways = [f"{text}, so the other branch applies:", f"{text}; the else branch says"]
+        return Said(capital(f"{self._voice.pick(*ways)} {body.text}."), facts)
 
     def _leads_on(self, act: Act, clause: Clause, after: Item | None) -> bool:
         """Tell whether what follows stands in the branch that the condition chose."""
@@ -73,14 +79,6 @@ class Sentences:
             return False
         return any(self._story.within(after.node, part) for part in branch)
 
-    def _lead(self, clause: Clause) -> Said:
-        text, facts = clause.said.text, clause.said.facts
-        if clause.kind == "holds":
-            ways = [f"since {text},", f"as {text},", f"{text} holds, so"]
-        else:
-            ways = [f"{text}, so the other branch applies:", f"{text}; the else branch says"]
-        return Said(self._voice.pick(*ways), facts)
-
     def _stays(self, act: Act, clause: Clause, after: Item | None) -> Said:
         """Tell a condition after which nothing of its branch follows."""
         text, facts = clause.said.text, clause.said.facts
@@ -91,11 +89,11 @@ class Sentences:
             return Said(capital(f"{text}."), facts)
         first = node.body[0]
         if isinstance(first, ast.Return):
-            rest = self._voice.pick("so we do not return here", "so the function goes on")
+            rest = self._voice.pick(", so we do not return here", ", so the function goes on")
         elif isinstance(first, ast.Raise):
-            rest = self._voice.pick("so nothing is raised", "so the check passes")
+            rest = self._voice.pick(", so nothing is raised", ", so the check passes")
         elif isinstance(first, ast.Break | ast.Continue):
-            rest = self._voice.pick("so we stay in this round", "so we go on")
+            rest = self._voice.pick(", so we stay in this round", ", so we go on")
         else:
-            rest = self._voice.pick("so there is nothing to do", "so this is skipped", "")
-        return Said(capital(f"{text}{', ' if rest else ''}{rest}."), facts)
+            rest = self._voice.pick(", so there is nothing to do", ", so this is skipped", "")
+        return Said(capital(f"{text}{rest}."), facts)
