@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import sys
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from codeio.runtime.errors import CodeioError, Interrupted, UsageError
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
+    from codeio.collect import Collector
     from codeio.pipeline.over_files import Counts
     from codeio.runtime.records import Record
     from codeio.runtime.settings import Settings
@@ -249,6 +251,7 @@ def export(  # noqa: PLR0913, PLR0917
     Example: codeio export samples.jsonl.zst --out dataset --format messages --format verl
     """
     with _extra("dataset"):
+        from codeio.dataset import Provenance
         from codeio.dataset import export as export_dataset
         from codeio.runtime.jsonl import read_records
         from codeio.v1.records_pb2 import Sample
@@ -260,6 +263,11 @@ def export(  # noqa: PLR0913, PLR0917
         settings=settings.dataset,
         formats=formats or (),
         seed=settings.seed,
+        provenance=Provenance(
+            command=shlex.join(["codeio", *sys.argv[1:]]),
+            settings=settings.model_dump(mode="json", exclude={"teacher": {"api_key"}}),
+            codeio_version=__version__,
+        ),
     )
     figures = summary.to_json()
     keys = ("samples_read", "samples", "samples_correct", "programs", "rows")
@@ -347,12 +355,10 @@ def _settings(config: Path | None, **flags: Any) -> Settings:
     return load_settings(config, given)
 
 
-def _collector(settings: Settings, limit: int | None) -> Any:
+def _collector(settings: Settings, limit: int | None) -> Collector:
     from codeio.collect import Collector
-    from codeio.executor.sandbox.provision import default_home
 
-    home = settings.sandbox.home or default_home()
-    return Collector(settings.collect, limit=limit, cache=home / "sources")
+    return Collector(settings.collect, limit=limit)
 
 
 def _run_stage(

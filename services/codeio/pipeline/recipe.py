@@ -6,8 +6,10 @@ again, and every other file in the folder is made from it at the end.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +81,8 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
     settings = recipe.settings
     check_stages(settings)
     _check_folder(recipe.out)
-    home = settings.sandbox.home or default_home()
-    collector = Collector(settings.collect, limit=recipe.limit, cache=home / "sources")
+    cache = _source_cache(recipe)
+    collector = Collector(settings.collect, limit=recipe.limit, cache=cache)
     collector.check(recipe.sources)
     async with open_workshop(settings, say=say) as workshop:
         _make_folder(recipe.out)
@@ -95,7 +97,9 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
             if not finished:
                 raise Interrupted("interrupted")
             say("writing the records, the data set and the report")
-            return await _finish(recipe, log, workshop, feed, workers)
+            report = await _finish(recipe, log, workshop, feed, workers)
+    shutil.rmtree(cache, ignore_errors=True)
+    return report
 
 
 def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Worker]:
@@ -172,6 +176,18 @@ def _check_folder(out: Path) -> None:
         raise UsageError(
             f"{out} holds other things than a run of codeio; name an empty or a new folder by --out"
         )
+
+
+def _source_cache(recipe: Recipe) -> Path:
+    """Return where fetched sources stay until the run is done, emptied for a new run.
+
+    Not in the run's folder, which is made only when the sources are known to be fine.
+    """
+    run = hashlib.sha256(str(recipe.out.resolve()).encode()).hexdigest()[:16]
+    cache = (recipe.settings.sandbox.home or default_home()) / "sources" / run
+    if not (recipe.out / LOG).exists():
+        shutil.rmtree(cache, ignore_errors=True)
+    return cache
 
 
 def _make_folder(out: Path) -> None:
