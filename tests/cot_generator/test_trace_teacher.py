@@ -185,6 +185,13 @@ async def test_the_budget_is_kept_by_telling_less(sandbox: Sandbox, budget: int)
     assert turn.finish_reason == "stop"
 
 
+async def test_a_large_output_is_not_repeated(sandbox: Sandbox) -> None:
+    code = "def main_solution(n):\n    return [[i * j for j in range(19)] for i in range(n)]\n"
+    for direction in (OUTPUT, INPUT):
+        _, turn = await ask(sandbox, code, {"n": 15}, direction, seeds=({"n": 14}, {"n": 16}))
+        assert turn.usage.completion_tokens <= TeacherSettings().token_budget + 300
+
+
 async def test_values_are_put_into_expressions(sandbox: Sandbox) -> None:
     _, turn = await ask(sandbox, TOTAL, {"nums": [1, 3], "factor": 4}, OUTPUT)
     assert "total = 0 + (3 * 4) = 0 + 12 = 12" in turn.response

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.cot_generator.tracing.comparison import closeness, difference, move
 from codeio.cot_generator.tracing.forward import tell
 from codeio.cot_generator.tracing.runs import Rationale, Run
-from codeio.cot_generator.tracing.wording import Voice, capital, code, tokens
+from codeio.cot_generator.tracing.wording import Voice, brief, capital, code, tokens
 from codeio.runtime import values
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class BackwardText:
     """Writes one rationale."""
 
     def __init__(self, task: PredictionTask, target: Any, *, seed: str, budget: int) -> None:
-        self._wanted = code(task.pair.output_json)
+        self._wanted = brief(task.pair.output_json, "the wanted output")
         self._entry = code(task.program.entry_point)
         self._target = target
         self._seed = seed
@@ -47,7 +47,7 @@ class BackwardText:
                 "I start with an ordinary input to see what happens to it: ",
                 "As a first guess I take an input of the described form: ",
             )
-            + f"{code(base.input_json)}. It gives {code(base.result.output_json)}, "
+            + f"{code(base.input_json)}. It gives {_output(base)}, "
             + f"{difference(base.output, self._target)}.",
             base,
         )
@@ -65,7 +65,7 @@ class BackwardText:
             self._claims += [fact.claim(base.input_json) for fact in last.facts]
             self._say(
                 f"One way to do it is {code(other.input_json)} ({last.text}), but that gives "
-                f"{code(result.result.output_json)}, {difference(result.output, self._target)}.",
+                f"{_output(result)}, {difference(result.output, self._target)}.",
                 result,
             )
         lead = (
@@ -86,14 +86,14 @@ class BackwardText:
         )
         for run in (below, above):
             self._say(
-                f"{code(run.input_json)} gives {code(run.result.output_json)}, "
+                f"{code(run.input_json)} gives {_output(run)}, "
                 f"{difference(run.output, self._target)}.",
                 run,
             )
         for run in middle[:-1]:
             self._say(
                 f"Halfway between lies {code(run.input_json)}: it gives "
-                f"{code(run.result.output_json)}, {difference(run.output, self._target)}.",
+                f"{_output(run)}, {difference(run.output, self._target)}.",
                 run,
             )
         self._say(f"Halfway between the closest two lies {code(middle[-1].input_json)}.")
@@ -124,7 +124,7 @@ class BackwardText:
         for miss in shown:
             self._say(
                 f"{capital(self._why(before, miss))}: {code(miss.input_json)} gives "
-                f"{code(miss.result.output_json)}, {difference(miss.output, self._target)}.",
+                f"{_output(miss)}, {difference(miss.output, self._target)}.",
                 miss,
             )
             before = miss
@@ -158,7 +158,7 @@ class BackwardText:
 
     def _checked(self, run: Run, reason: str) -> Rationale:
         """Follow the accepted input forward and end the rationale."""
-        used = sum(map(tokens, self._parts)) + _ENDING
+        used = sum(map(tokens, self._parts)) + tokens(run.input_json) + _ENDING
         told = tell(run, seed=self._seed, budget=max(self._budget - used, _LEAST_CHECK))
         if told is not None:
             self._say(
@@ -190,3 +190,7 @@ class BackwardText:
         """Add a paragraph; what it says of runs' outputs is claimed."""
         self._parts.append(text)
         self._claims += [run.claim() for run in runs]
+
+
+def _output(run: Run) -> str:
+    return brief(run.result.output_json, "another output")

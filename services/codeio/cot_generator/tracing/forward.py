@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.cot_generator.tracing.narrator import narrate
 from codeio.cot_generator.tracing.purpose import purpose_of
 from codeio.cot_generator.tracing.runs import Rationale, Run, run_program
-from codeio.cot_generator.tracing.wording import Voice, code, tokens
+from codeio.cot_generator.tracing.wording import Voice, brief, code, tokens
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
 from codeio.runtime.trace import Source
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from codeio.runtime.settings import TeacherSettings
     from codeio.runtime.stage import Sandbox
     from codeio.v1.records_pb2 import Claim, PredictionTask
+
+_ENDING = 40
 
 
 async def predict_output(
@@ -39,9 +41,11 @@ async def predict_output(
     output = values.loads(task.pair.output_json)
     if run.returned and not run.gives(output):
         raise Rejected("not_reproducible", "the traced call gives another output")
+    wanted = brief(task.pair.output_json, "the output below")
     voice = Voice(seed)
     parts = [opening(task, voice)]
-    told = tell(run, seed=seed, budget=settings.token_budget - tokens(parts[0]) - 60)
+    reserved = tokens(parts[0]) + 2 * tokens(task.pair.output_json) + _ENDING
+    told = tell(run, seed=seed, budget=settings.token_budget - reserved)
     if told is None:
         # The call ran out of time under the tracer, or nothing of it fits.
         [run] = await run_program(
@@ -51,7 +55,7 @@ async def predict_output(
             raise Rejected("not_reproducible", "the call does not give the task's output again")
         text = (
             "The computation is too long to follow here step by step. Carried out to its end, "
-            f"{code(task.program.entry_point)} returns {code(task.pair.output_json)}."
+            f"{code(task.program.entry_point)} returns {wanted}."
         )
         return Rationale(f"{parts[0]}\n\n{text}", output, (run.claim(),), "abridged")
     parts.append(told.text)
@@ -60,7 +64,7 @@ async def predict_output(
     else:
         parts.append(
             "The computation goes on in this way for much longer; carried out to its end, "
-            f"it returns {code(task.pair.output_json)}."
+            f"it returns {wanted}."
         )
     return Rationale(
         "\n\n".join(parts),
@@ -75,7 +79,7 @@ def _ending(task: PredictionTask, output: Any, voice: Voice) -> str:
         # Shown in full right before the answer, it could be taken for the answer itself.
         return "That is the result asked for."
     lead = voice.pick("So the output is", "The result is therefore", "That gives the output")
-    return f"{lead} {code(task.pair.output_json)}."
+    return f"{lead} {brief(task.pair.output_json, 'the value below')}."
 
 
 def parse(task: PredictionTask) -> Source:

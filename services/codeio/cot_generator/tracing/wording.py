@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _PIECES = re.compile(r"[A-Za-z]+|\d+|[^\sA-Za-z\d]")
 
+_MAX_REPEATED = 200
+
 
 def tokens(text: str) -> int:
     """Estimate a text's length in tokens, without a tokenizer.
@@ -52,6 +54,11 @@ def capital(text: str) -> str:
 def code(text: str) -> str:
     """Return text as inline code; Markdown needs two marks around what holds one."""
     return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def brief(text: str, otherwise: str) -> str:
+    """Return a value as inline code, or other words for one too long to be repeated."""
+    return code(text) if len(text) <= _MAX_REPEATED else otherwise
 
 
 def counted(number: int, noun: str) -> str:
