@@ -8,7 +8,6 @@ policy in the page forbids whatever might slip through.
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -101,7 +100,7 @@ def _plots(report: Report) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         # Some path or message of somebody's file may hold half a surrogate pair.
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import sys
 import zlib
 from contextlib import contextmanager
@@ -126,7 +125,7 @@ def write_records(path: str | Path) -> Iterator[Callable[[Message], None]]:
         yield lambda record: print(to_json(record), file=sys.stdout)  # noqa: T201
         return
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _compressed(partial, path.suffix) as stream:
