@@ -11,7 +11,7 @@ Prints, for each SOURCE, the share of
 
 beside what the recorded pairs of the source itself come to, where it has any.
 
-    python benchmarks/fidelity.py ../shared/data/pyedu_parsed.jsonl
+    python benchmarks/fidelity.py [--limit N] [SOURCE...]
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
     from codeio.runtime.stage import Sandbox
 
+DATA = [
+    Path("../shared/data/pyedu_parsed.jsonl"),
+    Path("../shared/data/reasoning_gym_codeio.jsonl"),
+]
 CODEIO = Path(sys.executable).with_name("codeio")
 OUTPUT, INPUT = Direction.DIRECTION_OUTPUT_PREDICTION, Direction.DIRECTION_INPUT_PREDICTION
 
@@ -206,10 +210,13 @@ def measure(source: Path, folder: Path, limit: int | None) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sources", nargs="+", type=Path)
+    parser.add_argument("sources", nargs="*", type=Path, default=DATA)
     parser.add_argument("--limit", type=int, help="look at so many programs of each source")
     arguments = parser.parse_args()
     for source in arguments.sources:
+        if not source.exists():
+            print(f"skipped: {source} is missing")
+            continue
         with tempfile.TemporaryDirectory() as folder:
             print(f"\n{source.name}")
             for name, figure in measure(source, Path(folder), arguments.limit).items():

@@ -8,7 +8,7 @@ arguments and a result, the reach of the simplest normalizer):
 - the share of right samples;
 - the wall time of the run, and what its stages took, added over records side by side.
 
-    python benchmarks/recipe.py ../shared/data/pyedu_raw_500.jsonl
+    python benchmarks/recipe.py [SOURCE]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from codeio.collect import Collector
 from codeio.runtime.settings import CollectSettings
 from codeio.v1.records_pb2 import RawFile
 
+RAW, ELSE = "../shared/data/pyedu_raw_500.jsonl", "pypi:algorithms==1.0.1"
 CODEIO = Path(sys.executable).with_name("codeio")
 
 
@@ -49,7 +50,7 @@ def plain_functions(source: str) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source")
+    parser.add_argument("source", nargs="?", default=RAW if Path(RAW).exists() else ELSE)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
