@@ -108,6 +108,33 @@ async def test_floats_and_texts_are_compared_as_they_were_told(sandbox: Sandbox)
     assert await check_claims(sandbox, program, claims, trace_steps=100) == []
 
 
+async def test_what_other_calls_left_behind_changes_no_trace(sandbox: Sandbox) -> None:
+    program = Program(
+        code=(
+            "memo = {}\n"
+            "def main_solution(n):\n"
+            "    if n in memo:\n"
+            "        return memo[n]\n"
+            "    memo[n] = 1 if n < 2 else main_solution(n - 1) + main_solution(n - 2)\n"
+            "    return memo[n]\n"
+        ),
+        entry_point="main_solution",
+    )
+    claims = [
+        Claim(
+            kind=Claim.KIND_BRANCH,
+            input_json=f'{{"n": {n}}}',
+            step=1,
+            line=3,
+            subject="n in memo",
+            value_json="false",
+        )
+        for n in (3, 5, 4)
+    ]
+    assert await check_claims(sandbox, program, claims, trace_steps=100) == []
+    assert await check_claims(sandbox, program, claims[::-1], trace_steps=100) == []
+
+
 async def test_without_claims_nothing_is_run() -> None:
     class Untouchable:
         async def execute(self, request: ExecuteRequest) -> ExecuteResponse:

@@ -117,7 +117,11 @@ def run(job: Fields, limits: Limits) -> None:
     if outcome is not None:
         return
     function = namespace[job["entry_point"]]
-    for call in job["calls"]:
+    for number, call in enumerate(job["calls"]):
+        if number and job["trace_steps"]:
+            # A trace must not depend on what earlier calls left behind, such as a cache.
+            _, namespace = load(job["code"], limits, traced=True)
+            function = namespace.get(job["entry_point"], function)
         report(make_call(function, call, job["trace_steps"], limits))
 
 
