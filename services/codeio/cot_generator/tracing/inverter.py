@@ -159,7 +159,7 @@ class Inverter:
         told = [fact for fact in facts if fact.text]
         given = f", as {' and '.join(fact.text for fact in told)} there" if told else ""
         said = Said(
-            f"{code(ast.unparse(node))}{_place(path)} must be {shown(target)}{given}",
+            f"{code(ast.unparse(node))}{_place(path)} should be {shown(target)}{given}",
             tuple(fact for part in told for fact in part.facts),
         )
         for derivation in self.demand(node, path, target, at):
