@@ -1,6 +1,6 @@
 """The command line. Each command imports what it needs when it is called.
 
-So the base installation, which has the client alone, can say which extra a
+So the base installation, which has the contract alone, can say which extra a
 command wants, and `--help` is quick.
 """
 
@@ -59,9 +59,14 @@ Sandbox = Annotated[
     str | None,
     typer.Option("--sandbox", help="gvisor; or process, which runs the code as you, unprotected."),
 ]
-Teacher = Annotated[str | None, typer.Option("--teacher", help="trace or openai.")]
+Teacher = Annotated[
+    str | None, typer.Option("--teacher", help="trace; openai is not in this version.")
+]
 Normalizer = Annotated[
-    str | None, typer.Option("--normalizer", help="static, teacher or static+teacher.")
+    str | None,
+    typer.Option(
+        "--normalizer", help="static; teacher and static+teacher are not in this version."
+    ),
 ]
 UnknownLicence = Annotated[
     str | None,
@@ -97,7 +102,9 @@ def run(  # noqa: PLR0913, PLR0917
         sandbox={"backend": sandbox},
         collect={"unknown_licence": unknown_licence},
     )
-    recipe = Recipe(sources=tuple(sources), out=out, settings=settings, limit=limit)
+    recipe = Recipe(
+        sources=tuple(sources), out=out, settings=settings, limit=limit, command=_command_line()
+    )
     try:
         report = _wait_for(run_recipe(recipe, say=_say))
     except Interrupted as interruption:
@@ -264,8 +271,8 @@ def export(  # noqa: PLR0913, PLR0917
         formats=formats or (),
         seed=settings.seed,
         provenance=Provenance(
-            command=shlex.join(["codeio", *sys.argv[1:]]),
-            settings=settings.model_dump(mode="json", exclude={"teacher": {"api_key"}}),
+            command=_command_line(),
+            settings=settings.told(),
             codeio_version=__version__,
         ),
     )
@@ -282,10 +289,9 @@ def setup(config: Config = None) -> None:
     """
     with _extra("executor"):
         from codeio.executor.sandbox.guest_environment import build_guest_environment
-        from codeio.executor.sandbox.provision import default_home
         from codeio.executor.sandbox.runsc import install_runsc
 
-    home = _settings(config).sandbox.home or default_home()
+    home = _settings(config).sandbox.home
     install_runsc(home, say=_say)
     build_guest_environment(home, say=_say)
 
@@ -341,6 +347,10 @@ def _extra(name: str) -> Iterator[None]:
         raise UsageError(
             f"this command needs {error.name}; run `pip install 'codeio[{name}]'`"
         ) from error
+
+
+def _command_line() -> str:
+    return shlex.join(["codeio", *sys.argv[1:]])
 
 
 def _settings(config: Path | None, **flags: Any) -> Settings:

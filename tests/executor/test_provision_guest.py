@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from codeio.executor.sandbox import guest_environment as guest
-from codeio.executor.sandbox.provision import default_home
 from codeio.runtime.errors import UsageError
+from codeio.runtime.settings import default_home
 
 
 def wheel(folder: Path, *, name: str = "answer", source: str = "VALUE = 42\n") -> Path:

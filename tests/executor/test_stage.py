@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeio.executor.stage import Executor, Guest
+from codeio.executor.stage import Executor, GuestVersion
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
 from codeio.runtime.settings import ExecutorSettings, LimitsSettings
@@ -35,7 +35,7 @@ def program(body: str, *, generator: str = GENERATOR, seeds: tuple[str, ...] = (
 def executor(sandbox: Pool) -> Executor:
     return Executor(
         sandbox,
-        guest=Guest(python_version="3", lock_hash="0"),
+        guest=GuestVersion(python_version="3", lock_hash="0"),
         settings=ExecutorSettings(),
         limits=LimitsSettings(),
         seed=0,

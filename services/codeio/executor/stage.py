@@ -29,7 +29,7 @@ _MAX_SEED = 2**31
 
 
 @dataclass(frozen=True)
-class Guest:
+class GuestVersion:
     """What programs meet in the sandbox, for the record."""
 
     python_version: str
@@ -45,7 +45,7 @@ class Executor:
         self,
         sandbox: Sandbox,
         *,
-        guest: Guest,
+        guest: GuestVersion,
         settings: ExecutorSettings,
         limits: LimitsSettings,
         seed: int,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from codeio import __version__
 from codeio.collect import Collector
 from codeio.dataset import Provenance, export
-from codeio.executor.sandbox.provision import default_home
 from codeio.pipeline.display import progress_display
 from codeio.pipeline.stages import Workshop, build_stage, check_stages, open_workshop
 from codeio.report import Report, summarise, write_report
@@ -58,7 +56,7 @@ _PROJECTIONS = {
 _CONCURRENCY = {"normalizer": 2, "executor": 2, "cot-generator": 8, "verifier": 8}
 _FINGERPRINT = "settings"
 # Another machine may go on with a run: these change how fast it is, not what comes out.
-_NOT_IN_FINGERPRINT = {"sandbox": {"workers", "home"}, "teacher": {"api_key"}}
+_NOT_IN_FINGERPRINT = {"workers", "home"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class Recipe:
     sources: tuple[str, ...]
     out: Path
     settings: Settings
-    limit: int | None = None
+    limit: int | None
+    command: str
+    """The command line, for the data card."""
 
 
 async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
@@ -122,15 +122,14 @@ async def _finish(
     out, settings = recipe.out, recipe.settings
     for name, topic in _PROJECTIONS.items():
         await _project(log, topic, out / f"{name}.jsonl.zst")
-    told = settings.model_dump(mode="json", exclude={"teacher": {"api_key"}})
-    command = shlex.join(["codeio", "run", *recipe.sources, *_flags(recipe)])
+    told = settings.told()
     dataset = export(
         read_records(out / "samples.jsonl.zst", Sample),
         out / "dataset",
         settings=settings.dataset,
         seed=settings.seed,
         provenance=Provenance(
-            command=command,
+            command=recipe.command,
             settings=told,
             python_version=workshop.guest.python_version,
             lock_hash=workshop.guest.lock_hash,
@@ -184,7 +183,7 @@ def _source_cache(recipe: Recipe) -> Path:
     Not in the run's folder, which is made only when the sources are known to be fine.
     """
     run = hashlib.sha256(str(recipe.out.resolve()).encode()).hexdigest()[:16]
-    cache = (recipe.settings.sandbox.home or default_home()) / "sources" / run
+    cache = recipe.settings.sandbox.home / "sources" / run
     if not (recipe.out / LOG).exists():
         shutil.rmtree(cache, ignore_errors=True)
     return cache
@@ -201,8 +200,11 @@ def _make_folder(out: Path) -> None:
 
 async def _claim(log: LocalLog, recipe: Recipe) -> None:
     """Note in a new log whose it is; refuse that of a run with other settings."""
+    told = recipe.settings.told()
+    for name in _NOT_IN_FINGERPRINT:
+        del told["sandbox"][name]
     mine = {
-        **recipe.settings.model_dump(mode="json", exclude=_NOT_IN_FINGERPRINT),
+        **told,
         "sources": list(recipe.sources),
         "limit": recipe.limit,
         "version": __version__,
@@ -228,8 +230,3 @@ def _differences(theirs: dict[str, Any], mine: dict[str, Any], prefix: str = "")
         elif left != right:
             found.append(f"{prefix}{key} was {json.dumps(left)}, is {json.dumps(right)}")
     return found
-
-
-def _flags(recipe: Recipe) -> list[str]:
-    flags = ["--out", str(recipe.out), "--seed", str(recipe.settings.seed)]
-    return flags if recipe.limit is None else [*flags, "--limit", str(recipe.limit)]

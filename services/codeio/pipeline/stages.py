@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from codeio.cot_generator import CotGenerator, TraceTeacher
 from codeio.executor.sandbox import make_pool
 from codeio.executor.sandbox.shared import SharedProcesses
-from codeio.executor.stage import Executor, Guest
+from codeio.executor.stage import Executor, GuestVersion
 from codeio.normalizer import Normalizer
 from codeio.runtime.errors import UsageError
 from codeio.verifier import Verifier
@@ -26,7 +26,7 @@ class Workshop:
     """A running sandbox pool and what is to be known of it."""
 
     sandbox: Sandbox
-    guest: Guest
+    guest: GuestVersion
     workers: int
 
 
@@ -41,7 +41,9 @@ async def open_workshop(
     """
     pool, environment = make_pool(settings, say=say)
     async with pool:
-        guest = Guest(python_version=environment.python_version, lock_hash=environment.lock_hash)
+        guest = GuestVersion(
+            python_version=environment.python_version, lock_hash=environment.lock_hash
+        )
         yield Workshop(sandbox=pool, guest=guest, workers=pool.workers)
 
 

@@ -7,7 +7,8 @@ file, the file over the environment.
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  (pydantic reads the annotation)
+import os
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -16,6 +17,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from codeio.runtime.errors import UsageError
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
+
+
+def default_home() -> Path:
+    """Return `codeio` in the user's cache folder, by the XDG rules."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative path is to be ignored, say the rules.
+    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "codeio"
 
 
 class Section(BaseModel):
@@ -43,7 +51,10 @@ class SandboxSettings(Section):
 
     backend: Literal["gvisor", "process"] = "gvisor"
     workers: int = Field(0, ge=0, description="Jobs at a time; 0: as many as there are cores.")
-    home: Path | None = Field(None, description="Guest and runsc; default ~/.cache/codeio.")
+    home: Path = Field(
+        default_factory=default_home,
+        description="What is fetched and built once: runsc, the guest's packages, sources.",
+    )
 
 
 class CollectSettings(Section):
@@ -79,7 +90,9 @@ class CollectSettings(Section):
 class NormalizerSettings(Section):
     """From files to programs."""
 
-    mode: Literal["static", "teacher", "static+teacher"] = "static"
+    mode: Literal["static", "teacher", "static+teacher"] = Field(
+        "static", description="teacher, static+teacher: not in this version."
+    )
     programs_per_file: int = Field(4, gt=0, description="More programs beat more pairs.")
 
 
@@ -101,7 +114,7 @@ class ExecutorSettings(Section):
 class TeacherSettings(Section):
     """Who writes the rationales."""
 
-    kind: Literal["trace", "openai"] = "trace"
+    kind: Literal["trace", "openai"] = Field("trace", description="openai: not in this version.")
     base_url: str = ""
     model: str = ""
     api_key: str = Field("", repr=False)
@@ -166,6 +179,10 @@ class Settings(BaseSettings):
     verifier: VerifierSettings = VerifierSettings()
     dataset: DatasetSettings = DatasetSettings()
     worker: WorkerSettings = WorkerSettings()
+
+    def told(self) -> dict[str, Any]:
+        """Return the settings as plain data, to be shown and kept: without secrets."""
+        return self.model_dump(mode="json", exclude={"teacher": {"api_key"}})
 
 
 def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:

@@ -24,7 +24,7 @@ class Stage(Protocol):
 
 
 class Sandbox(Protocol):
-    """Runs untrusted programs: the pool in this process, or an executor service over gRPC."""
+    """Runs untrusted programs: the pool in this process, or one like it."""
 
     async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
         """Make the calls of one program in one child process.

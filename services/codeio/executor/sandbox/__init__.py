@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from codeio.executor.sandbox.backends import Backend, GvisorBackend, ProcessBackend
 from codeio.executor.sandbox.guest_environment import build_guest_environment
 from codeio.executor.sandbox.pool import Pool
-from codeio.executor.sandbox.provision import default_home
 from codeio.executor.sandbox.runsc import find_runsc
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def make_pool(settings: Settings, *, say: Callable[[str], None]) -> tuple[Pool, 
     Raises:
         UsageError: gVisor is asked for and not there, or packages cannot be had.
     """
-    home = settings.sandbox.home or default_home()
+    home = settings.sandbox.home
     backend: Backend
     if settings.sandbox.backend == "gvisor":
         runsc = find_runsc(home)

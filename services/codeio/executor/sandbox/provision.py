@@ -6,20 +6,13 @@ import fcntl
 import os
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-
-def default_home() -> Path:
-    """Return `codeio` in the user's cache folder, by the XDG rules."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    # A relative path is to be ignored, say the rules.
-    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "codeio"
+    from pathlib import Path
 
 
 @contextmanager
