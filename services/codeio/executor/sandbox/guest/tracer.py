@@ -43,6 +43,8 @@ import json
 import random
 import sys
 import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 VALUE_PROBE = "__codeio_value__"
 TEST_PROBE = "__codeio_test__"
@@ -59,11 +61,15 @@ EXTRA_RECURSION = 150
 OPTIMIZED = 0x01
 GENERATOR = 0x20
 
-_tables = {}
-_recorder = None
+Position: TypeAlias = list[int | None]
+Texts: TypeAlias = dict[str, str]
+TraceFunction: TypeAlias = Callable[[types.FrameType, str, Any], Any]
+
+_tables: dict[str, "Table"] = {}
+_recorder: "Recorder | None" = None
 
 
-def compile_program(source, filename):
+def compile_program(source: str, filename: str) -> types.CodeType:
     """Compile a module so that its calls can be recorded; raises SyntaxError as `compile` does."""
     compile(source, filename, "exec", dont_inherit=True)
     tree = ast.parse(source, filename)
@@ -77,16 +83,16 @@ def compile_program(source, filename):
 class Table:
     """The source positions of statements and expressions, by number."""
 
-    def __init__(self):
-        self.statements = [[1, 0, 1, 0], [1, 0, 1, 0]]
-        self.expressions = []
+    def __init__(self) -> None:
+        self.statements: list[Position] = [[1, 0, 1, 0], [1, 0, 1, 0]]
+        self.expressions: list[Position] = []
 
 
-def position(node):
+def position(node: ast.stmt | ast.expr | ast.excepthandler) -> Position:
     return [node.lineno, node.col_offset, node.end_lineno, node.end_col_offset]
 
 
-def renumber(node, table, current):
+def renumber(node: Any, table: Table, current: int) -> None:
     """Give every statement a line of its own, and its expressions the same line."""
     if isinstance(node, ast.stmt | ast.excepthandler):
         current = len(table.statements)
@@ -98,57 +104,64 @@ def renumber(node, table, current):
         renumber(child, table, current)
 
 
+SILENT = (
+    ast.Constant, ast.Name, ast.Lambda, ast.Starred, ast.Slice, ast.GeneratorExp,
+    ast.Yield, ast.YieldFrom, ast.Await, ast.FormattedValue,
+)  # fmt: skip
+Tested: TypeAlias = ast.If | ast.While | ast.IfExp | ast.Assert
+
+
 class Instrumenter(ast.NodeTransformer):
     """Wraps the expressions inside functions whose values a reader of the code would ask for."""
 
-    def __init__(self, table):
+    def __init__(self, table: Table) -> None:
         self.table = table
         self.inside = False
 
-    def visit(self, node):
+    def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             return self.visit_body(node)
         if not self.inside or not isinstance(node, ast.expr):
             return super().visit(node)
         place = position(node)
-        node = super().visit(node)
-        if not self.telling(node):
-            return node
-        return self.probe(VALUE_PROBE, node, place)
+        visited = super().visit(node)
+        if not self.telling(visited):
+            return visited
+        return self.probe(VALUE_PROBE, visited, place)
 
-    def visit_body(self, node):
+    def visit_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         before, self.inside = self.inside, True
         node.body = [self.visit(statement) for statement in node.body]
         self.inside = before
         return node
 
-    def visit_Lambda(self, node):
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         node.body = self.visit(node.body)
         return node
 
-    def visit_ClassDef(self, node):
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         before, self.inside = self.inside, False
         node.body = [self.visit(statement) for statement in node.body]
         self.inside = before
         return node
 
-    def visit_AnnAssign(self, node):
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         node.target = self.visit(node.target)
         if node.value is not None:
             node.value = self.visit(node.value)
         return node
 
-    def visit_Expr(self, node):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         # What an expression statement gives is dropped; only its parts tell something.
         super().visit(node.value) if self.inside else self.generic_visit(node)
         return node
 
-    def visit_If(self, node):
+    def visit_If(self, node: Tested) -> ast.AST:
         return self.visit_tested(node)
 
     visit_While = visit_IfExp = visit_Assert = visit_If  # noqa: N815
 
-    def visit_tested(self, node):
+    def visit_tested(self, node: Tested) -> ast.AST:
         if self.inside:
             place = position(node.test)
             node.test = self.probe(TEST_PROBE, self.visit(node.test), place)
@@ -161,7 +174,7 @@ class Instrumenter(ast.NodeTransformer):
             return node
         return self.generic_visit(node)
 
-    def visit_Call(self, node):
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         # The function itself is no value worth telling; what its method is called on may be.
         if isinstance(node.func, ast.Attribute):
             node.func.value = self.visit_base(node.func.value)
@@ -172,28 +185,28 @@ class Instrumenter(ast.NodeTransformer):
             keyword.value = self.visit(keyword.value)
         return node
 
-    def visit_Attribute(self, node):
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         node.value = self.visit_base(node.value)
         return node
 
-    def visit_Subscript(self, node):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         node.value = self.visit_base(node.value)
         node.slice = self.visit(node.slice)
         return node
 
-    def visit_base(self, node):
+    def visit_base(self, node: ast.expr) -> Any:
         # `grid[i]` in `grid[i][j]` is told by `grid[i][j]`.
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return super().visit(node)
         return self.visit(node)
 
-    def visit_JoinedStr(self, node):
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
                 part.value = self.visit(part.value)
         return node
 
-    def visit_Match(self, node):
+    def visit_Match(self, node: ast.Match) -> ast.AST:
         node.subject = self.visit(node.subject)
         for case in node.cases:
             if case.guard is not None:
@@ -202,12 +215,8 @@ class Instrumenter(ast.NodeTransformer):
         return node
 
     @staticmethod
-    def telling(node):
-        silent = (
-            ast.Constant | ast.Name | ast.Lambda | ast.Starred | ast.Slice | ast.GeneratorExp
-            | ast.Yield | ast.YieldFrom | ast.Await | ast.FormattedValue
-        )  # fmt: skip
-        if isinstance(node, silent) or type(node).__name__ in ("TemplateStr", "Interpolation"):
+    def telling(node: ast.expr) -> bool:
+        if isinstance(node, SILENT) or type(node).__name__ in ("TemplateStr", "Interpolation"):
             return False
         if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
             return False
@@ -222,7 +231,7 @@ class Instrumenter(ast.NodeTransformer):
             and any(isinstance(item, ast.Slice | ast.Starred) for item in node.elts)
         )
 
-    def probe(self, name, node, place):
+    def probe(self, name: str, node: ast.expr, place: Position) -> ast.Call:
         if place in self.table.expressions[-1:]:
             number = len(self.table.expressions) - 1
         else:
@@ -235,22 +244,22 @@ class Instrumenter(ast.NodeTransformer):
 class Recorder:
     """Records the calls of a program, one trace per `call`."""
 
-    def __init__(self, filename, max_steps):
+    def __init__(self, filename: str, max_steps: int) -> None:
+        if filename not in _tables:
+            raise LookupError(f"{filename} was not compiled by compile_program")
         self.filename = filename
         self.max_steps = max_steps
-        self.table = _tables.get(filename)
-        self.steps = []
-        self.frames = []
-        self.globals = {}
+        self.table = _tables[filename]
+        self.steps: list[dict[str, Any]] = []
+        self.frames: list[dict[str, Any]] = []
+        self.globals: Texts = {}
         self.cut = False
         self.bytes = 0
-        self.stack = []
-        self.generators = {}
+        self.stack: list[Activation] = []
+        self.generators: dict[types.FrameType, Activation] = {}
 
-    def call(self, function, keywords):
+    def call(self, function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
         global _recorder  # noqa: PLW0603  (the probes are plain functions, for speed)
-        if self.table is None:
-            raise LookupError(f"{self.filename} was not compiled by compile_program")
         self.globals = self.module_values(function)
         seed_generators()
         limit = sys.getrecursionlimit()
@@ -265,7 +274,7 @@ class Recorder:
             _recorder = None
             sys.setrecursionlimit(limit)
 
-    def to_json(self):
+    def to_json(self) -> str:
         trace = {
             "statements": self.table.statements,
             "expressions": self.table.expressions,
@@ -277,7 +286,7 @@ class Recorder:
         return json.dumps(trace, ensure_ascii=True, separators=(",", ":"))
 
     @staticmethod
-    def module_values(function):
+    def module_values(function: Callable[..., Any]) -> Texts:
         values = getattr(function, "__globals__", {})
         texts = {}
         for name, value in values.items():
@@ -287,7 +296,9 @@ class Recorder:
                     texts[name] = text
         return texts
 
-    def on_call(self, frame, _event, _argument):
+    def on_call(
+        self, frame: types.FrameType, _event: str, _argument: object
+    ) -> TraceFunction | None:
         code = frame.f_code
         if self.cut or code.co_filename != self.filename or code.co_name.startswith("<"):
             return None
@@ -318,7 +329,7 @@ class Recorder:
         self.finish(activation, frame)
         return self.on_event
 
-    def on_event(self, frame, event, argument):
+    def on_event(self, frame: types.FrameType, event: str, argument: Any) -> TraceFunction | None:
         if self.cut or not self.stack:
             return None
         activation = self.stack[-1]
@@ -348,7 +359,7 @@ class Recorder:
                     record["returned"] = text
         return self.on_event
 
-    def room(self):
+    def room(self) -> bool:
         """Tell whether another step may be recorded; if not, stop."""
         global _recorder  # noqa: PLW0603
         if len(self.steps) < self.max_steps and self.bytes <= MAX_BYTES:
@@ -358,13 +369,13 @@ class Recorder:
         _recorder = None
         return False
 
-    def begin(self, activation, statement):
+    def begin(self, activation: "Activation", statement: int) -> None:
         activation.step = len(self.steps)
         activation.raising = False
         self.steps.append({"s": statement, "f": activation.number})
         self.spend(12)
 
-    def finish(self, activation, frame):
+    def finish(self, activation: "Activation", frame: types.FrameType) -> None:
         """Note which variables differ from what was last known of them."""
         changed = activation.changes(frame.f_locals)
         if changed:
@@ -372,23 +383,23 @@ class Recorder:
             step.setdefault("c", {}).update(changed)
             self.spend(sum(len(name) + len(text or "") for name, text in changed.items()))
 
-    def spend(self, size):
+    def spend(self, size: int) -> None:
         self.bytes += size + 8
 
-    def note(self, key, expression, text):
+    def note(self, key: str, expression: int, told: str | bool) -> None:
         if not self.stack:
             return
         step = self.steps[self.stack[-1].step]
         values = step.setdefault(key, {}).setdefault(str(expression), [])
         if len(values) < MAX_EVALUATIONS:
-            values.append(text)
-            self.spend(len(text) if key == "v" else 4)
+            values.append(told)
+            self.spend(len(told) if isinstance(told, str) else 4)
         else:
             counts = step.setdefault("n", {})
             counts[str(expression)] = counts.get(str(expression), MAX_EVALUATIONS) + 1
 
 
-def seed_generators():
+def seed_generators() -> None:
     """Make random choices the same in every trace; the result must not depend on them anyway."""
     random.seed(0)
     if "numpy" in sys.modules:
@@ -398,15 +409,15 @@ def seed_generators():
 class Activation:
     """One running function of the program and what is known of its variables."""
 
-    def __init__(self, frame, number):
+    def __init__(self, frame: types.FrameType, number: int) -> None:
         self.frame = frame
         self.number = number
         self.step = 0
         self.raising = False
-        self.known = {}
+        self.known: dict[str, Known] = {}
 
-    def changes(self, variables):
-        changed = {}
+    def changes(self, variables: Mapping[str, Any]) -> dict[str, str | None]:
+        changed: dict[str, str | None] = {}
         for name, value in variables.items():
             if name.startswith("."):
                 continue
@@ -434,14 +445,14 @@ class Known:
 
     __slots__ = ("items", "text", "value")
 
-    def __init__(self, value, text):
+    def __init__(self, value: Any, text: str) -> None:
         self.value = value
         self.text = text
-        self.items = None
+        self.items: list[object] | None = None
         if type(value) is list and all(type(item) in ATOMS for item in value):
             self.items = value.copy()
 
-    def holds(self, value):
+    def holds(self, value: Any) -> bool:
         if value is not self.value:
             return False
         if type(value) in ATOMS:
@@ -451,11 +462,11 @@ class Known:
         return all(map(_same, self.items, value))
 
 
-def _same(left, right):
+def _same(left: object, right: object) -> bool:
     return left is right
 
 
-def value_probe(expression, value):
+def value_probe(expression: int, value: Any) -> Any:
     recorder = _recorder
     if recorder is not None:
         text = encode(value)
@@ -464,7 +475,7 @@ def value_probe(expression, value):
     return value
 
 
-def test_probe(expression, value):
+def test_probe(expression: int, value: Any) -> bool:
     outcome = True if value else False  # noqa: SIM210  (bool() may be the program's own)
     if _recorder is not None:
         _recorder.note("t", expression, outcome)
@@ -475,7 +486,7 @@ setattr(builtins, VALUE_PROBE, value_probe)
 setattr(builtins, TEST_PROBE, test_probe)
 
 
-def encode(value):
+def encode(value: Any) -> str | None:
     """Return a value's text without running any of the program's code; None for code itself."""
     kind = type(value)
     if kind is int and -(10**15) < value < 10**15:
@@ -520,11 +531,11 @@ MAPPINGS = {
 class Encoder:
     """Writes one value, within limits of depth, number of parts and length."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes = MAX_NODES
-        self.path = set()
+        self.path: set[int] = set()
 
-    def text(self, value, depth):
+    def text(self, value: Any, depth: int) -> str:
         self.nodes -= 1
         kind = type(value)
         if kind is str:
@@ -541,7 +552,7 @@ class Encoder:
             self.path.discard(id(value))
         return text
 
-    def compound(self, kind, value, depth):  # noqa: C901  (one case per kind of value)
+    def compound(self, kind: type, value: Any, depth: int) -> str:  # noqa: C901  (one case per kind of value)
         if kind in SEQUENCES:
             return self.sequence(kind, value, depth)
         if kind in MAPPINGS:
@@ -570,7 +581,7 @@ class Encoder:
             return f"<{kind.__name__}>"
         return f"{kind.__name__}({self.pairs(fields, depth, '{}={}', names=True)})"
 
-    def sequence(self, kind, value, depth):
+    def sequence(self, kind: type, value: Iterable[Any], depth: int) -> str:
         opening, closing = SEQUENCES[kind]
         texts = []
         size = 0
@@ -589,7 +600,9 @@ class Encoder:
             closing = ",)"
         return opening + ", ".join(texts) + closing
 
-    def pairs(self, items, depth, form, *, names=False):
+    def pairs(
+        self, items: Iterable[tuple[Any, Any]], depth: int, form: str, *, names: bool = False
+    ) -> str:
         texts = []
         size = 0
         for key, item in items:
@@ -604,9 +617,9 @@ class Encoder:
         return ", ".join(texts)
 
 
-def attributes(value, kind):
+def attributes(value: object, kind: type) -> list[tuple[str, Any]] | None:
     """Return the fields of an object of the program's own classes, or None; no property is run."""
-    found = {}
+    found: dict[Any, Any] = {}
     own = False
     for base in kind.__mro__:
         for name, member in base.__dict__.items():
