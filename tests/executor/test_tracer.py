@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import os
 import subprocess
@@ -24,12 +24,10 @@ FILENAME = "<program>"
 
 @pytest.fixture(scope="module")
 def tracer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("guest_tracer", GUEST / "tracer.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        # In the guest its files import one another as siblings.
+        patch.syspath_prepend(str(GUEST))
+        return importlib.import_module("tracer")
 
 
 def record(tracer: ModuleType, code: str, *, steps: int = 1000, **inputs: Any) -> tuple[Any, Trace]:

@@ -37,21 +37,16 @@ Values are texts in the form of Python literals; `…` stands for what was left 
 
 import ast
 import builtins
-import collections
-import enum
 import json
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-VALUE_PROBE = "__codeio_value__"
-TEST_PROBE = "__codeio_test__"
+from instrumenter import TEST_PROBE, VALUE_PROBE, Table, instrument
+from value_texts import ATOMS, encode
 
-MAX_TEXT = 400
-MAX_NODES = 120
-MAX_DEPTH = 6
 MAX_BYTES = 4 << 20
 MAX_EVALUATIONS = 24
 # Recording costs frames: a program that recurses to its limit untraced must be able to here.
@@ -61,11 +56,10 @@ EXTRA_RECURSION = 150
 OPTIMIZED = 0x01
 GENERATOR = 0x20
 
-Position: TypeAlias = list[int | None]
 Texts: TypeAlias = dict[str, str]
 TraceFunction: TypeAlias = Callable[[types.FrameType, str, Any], Any]
 
-_tables: dict[str, "Table"] = {}
+_tables: dict[str, Table] = {}
 _recorder: "Recorder | None" = None
 
 
@@ -73,172 +67,8 @@ def compile_program(source: str, filename: str) -> types.CodeType:
     """Compile a module so that its calls can be recorded; raises SyntaxError as `compile` does."""
     compile(source, filename, "exec", dont_inherit=True)
     tree = ast.parse(source, filename)
-    table = _tables[filename] = Table()
-    Instrumenter(table).visit(tree)
-    renumber(tree, table, 1)
-    ast.fix_missing_locations(tree)
+    _tables[filename] = instrument(tree)
     return compile(tree, filename, "exec", dont_inherit=True)
-
-
-class Table:
-    """The source positions of statements and expressions, by number."""
-
-    def __init__(self) -> None:
-        self.statements: list[Position] = [[1, 0, 1, 0], [1, 0, 1, 0]]
-        self.expressions: list[Position] = []
-
-
-def position(node: ast.stmt | ast.expr | ast.excepthandler) -> Position:
-    return [node.lineno, node.col_offset, node.end_lineno, node.end_col_offset]
-
-
-def renumber(node: Any, table: Table, current: int) -> None:
-    """Give every statement a line of its own, and its expressions the same line."""
-    if isinstance(node, ast.stmt | ast.excepthandler):
-        current = len(table.statements)
-        table.statements.append(position(node))
-    if hasattr(node, "lineno"):
-        node.lineno = node.end_lineno = current
-        node.col_offset = node.end_col_offset = 0
-    for child in ast.iter_child_nodes(node):
-        renumber(child, table, current)
-
-
-SILENT = (
-    ast.Constant, ast.Name, ast.Lambda, ast.Starred, ast.Slice, ast.GeneratorExp,
-    ast.Yield, ast.YieldFrom, ast.Await, ast.FormattedValue,
-)  # fmt: skip
-Tested: TypeAlias = ast.If | ast.While | ast.IfExp | ast.Assert
-
-
-class Instrumenter(ast.NodeTransformer):
-    """Wraps the expressions inside functions whose values a reader of the code would ask for."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.inside = False
-
-    def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            return self.visit_body(node)
-        if not self.inside or not isinstance(node, ast.expr):
-            return super().visit(node)
-        place = position(node)
-        visited = super().visit(node)
-        if not self.telling(visited):
-            return visited
-        return self.probe(VALUE_PROBE, visited, place)
-
-    def visit_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        before, self.inside = self.inside, True
-        node.body = [self.visit(statement) for statement in node.body]
-        self.inside = before
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        node.body = self.visit(node.body)
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        before, self.inside = self.inside, False
-        node.body = [self.visit(statement) for statement in node.body]
-        self.inside = before
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.target = self.visit(node.target)
-        if node.value is not None:
-            node.value = self.visit(node.value)
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        # What an expression statement gives is dropped; only its parts tell something.
-        super().visit(node.value) if self.inside else self.generic_visit(node)
-        return node
-
-    def visit_If(self, node: Tested) -> ast.AST:
-        return self.visit_tested(node)
-
-    visit_While = visit_IfExp = visit_Assert = visit_If  # noqa: N815
-
-    def visit_tested(self, node: Tested) -> ast.AST:
-        if self.inside:
-            place = position(node.test)
-            node.test = self.probe(TEST_PROBE, self.visit(node.test), place)
-            for name in ("body", "orelse", "msg"):
-                part = getattr(node, name, None)
-                if isinstance(part, list):
-                    setattr(node, name, [self.visit(statement) for statement in part])
-                elif part is not None:
-                    setattr(node, name, self.visit(part))
-            return node
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        # The function itself is no value worth telling; what its method is called on may be.
-        if isinstance(node.func, ast.Attribute):
-            node.func.value = self.visit_base(node.func.value)
-        elif not isinstance(node.func, ast.Name):
-            node.func = super().visit(node.func)
-        node.args = [self.visit(argument) for argument in node.args]
-        for keyword in node.keywords:
-            keyword.value = self.visit(keyword.value)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        node.value = self.visit_base(node.value)
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        node.value = self.visit_base(node.value)
-        node.slice = self.visit(node.slice)
-        return node
-
-    def visit_base(self, node: ast.expr) -> Any:
-        # `grid[i]` in `grid[i][j]` is told by `grid[i][j]`.
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-            return super().visit(node)
-        return self.visit(node)
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        for part in node.values:
-            if isinstance(part, ast.FormattedValue):
-                part.value = self.visit(part.value)
-        return node
-
-    def visit_Match(self, node: ast.Match) -> ast.AST:
-        node.subject = self.visit(node.subject)
-        for case in node.cases:
-            if case.guard is not None:
-                case.guard = self.visit(case.guard)
-            case.body = [self.visit(statement) for statement in case.body]
-        return node
-
-    @staticmethod
-    def telling(node: ast.expr) -> bool:
-        if isinstance(node, SILENT) or type(node).__name__ in ("TemplateStr", "Interpolation"):
-            return False
-        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
-            return False
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            # `super()` and `locals()` look at the frame that calls them.
-            return node.func.id not in ("super", "locals", "vars", "dir", "eval", "exec")
-        if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
-            return False
-        # A slice with commas, as numpy has it, is no tuple to be told.
-        return not (
-            isinstance(node, ast.Tuple)
-            and any(isinstance(item, ast.Slice | ast.Starred) for item in node.elts)
-        )
-
-    def probe(self, name: str, node: ast.expr, place: Position) -> ast.Call:
-        if place in self.table.expressions[-1:]:
-            number = len(self.table.expressions) - 1
-        else:
-            number = len(self.table.expressions)
-            self.table.expressions.append(place)
-        arguments = [ast.Constant(number), node]
-        return ast.Call(ast.Name(name, ast.Load()), arguments, [])
 
 
 class Recorder:
@@ -437,9 +267,6 @@ class Activation:
         return changed
 
 
-ATOMS = frozenset({int, float, bool, str, bytes, complex, type(None)})
-
-
 class Known:
     """A value and its text; tells cheaply, for common types, that the text still holds."""
 
@@ -484,156 +311,3 @@ def test_probe(expression: int, value: Any) -> bool:
 
 setattr(builtins, VALUE_PROBE, value_probe)
 setattr(builtins, TEST_PROBE, test_probe)
-
-
-def encode(value: Any) -> str | None:
-    """Return a value's text without running any of the program's code; None for code itself."""
-    kind = type(value)
-    if kind is int and -(10**15) < value < 10**15:
-        return int.__repr__(value)
-    if isinstance(value, CODE):
-        return None
-    encoder = Encoder()
-    text = encoder.text(value, 0)
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-
-
-CODE = (
-    type,
-    types.ModuleType,
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    types.GenericAlias,
-)
-
-# Types whose `repr` is the standard library's own.
-PLAIN_MODULES = frozenset({"datetime", "decimal", "fractions", "clocks"})
-
-SEQUENCES = {
-    list: ("[", "]"),
-    tuple: ("(", ")"),
-    set: ("{", "}"),
-    frozenset: ("frozenset({", "})"),
-    collections.deque: ("deque([", "])"),
-    type({}.keys()): ("[", "]"),
-    type({}.values()): ("[", "]"),
-    type({}.items()): ("[", "]"),
-}
-MAPPINGS = {
-    dict: "{}",
-    collections.OrderedDict: "OrderedDict({})",
-    collections.defaultdict: "defaultdict({})",
-    collections.Counter: "Counter({})",
-}
-
-
-class Encoder:
-    """Writes one value, within limits of depth, number of parts and length."""
-
-    def __init__(self) -> None:
-        self.nodes = MAX_NODES
-        self.path: set[int] = set()
-
-    def text(self, value: Any, depth: int) -> str:
-        self.nodes -= 1
-        kind = type(value)
-        if kind is str:
-            text = str.__repr__(value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…")
-        elif kind is int:
-            text = int.__repr__(value) if value.bit_length() < 4 * MAX_TEXT else "…"
-        elif kind in ATOMS:
-            text = repr(value) if kind is not bytes or len(value) <= MAX_TEXT else "…"
-        elif self.nodes <= 0 or depth >= MAX_DEPTH or id(value) in self.path:
-            text = "…"
-        else:
-            self.path.add(id(value))
-            text = self.compound(kind, value, depth + 1)
-            self.path.discard(id(value))
-        return text
-
-    def compound(self, kind: type, value: Any, depth: int) -> str:  # noqa: C901  (one case per kind of value)
-        if kind in SEQUENCES:
-            return self.sequence(kind, value, depth)
-        if kind in MAPPINGS:
-            inner = self.pairs(dict.items(value), depth, "{}: {}")
-            return MAPPINGS[kind].replace("{}", "{" + inner + "}")
-        if kind is range:
-            return repr(value)
-        if isinstance(value, CODE):
-            return f"<{getattr(value, '__name__', kind.__name__)}>"
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and kind is getattr(numpy, "ndarray", None):
-            return f"array({self.text(value.tolist(), depth)})" if value.size <= 400 else "array(…)"
-        if numpy is not None and kind.__module__ == "numpy" and issubclass(kind, numpy.generic):
-            return self.text(value.item(), depth)
-        if isinstance(value, BaseException):
-            return f"{kind.__name__}(…)"
-        if kind.__module__ in PLAIN_MODULES:
-            return repr(value)
-        if isinstance(value, enum.Enum):
-            return f"{kind.__name__}.{value._name_}"
-        if isinstance(value, tuple):
-            inner = ", ".join(self.text(item, depth) for item in tuple.__iter__(value))
-            return f"{kind.__name__}({inner})"
-        fields = attributes(value, kind)
-        if fields is None:
-            return f"<{kind.__name__}>"
-        return f"{kind.__name__}({self.pairs(fields, depth, '{}={}', names=True)})"
-
-    def sequence(self, kind: type, value: Iterable[Any], depth: int) -> str:
-        opening, closing = SEQUENCES[kind]
-        texts = []
-        size = 0
-        for item in value:
-            if self.nodes <= 0 or size > MAX_TEXT:
-                texts.append("…")
-                break
-            texts.append(self.text(item, depth))
-            size += len(texts[-1]) + 2
-        if kind in (set, frozenset):
-            if not texts:
-                return f"{kind.__name__}()"
-            # What is left out of a set must not depend on its order.
-            texts = ["…"] if "…" in texts else sorted(texts, key=lambda text: (len(text), text))
-        elif kind is tuple and len(texts) == 1:
-            closing = ",)"
-        return opening + ", ".join(texts) + closing
-
-    def pairs(
-        self, items: Iterable[tuple[Any, Any]], depth: int, form: str, *, names: bool = False
-    ) -> str:
-        texts = []
-        size = 0
-        for key, item in items:
-            if self.nodes <= 0 or size > MAX_TEXT:
-                texts.append("…")
-                break
-            if names and isinstance(item, CODE):
-                continue
-            left = key if names else self.text(key, depth)
-            texts.append(form.format(left, self.text(item, depth)))
-            size += len(texts[-1]) + 2
-        return ", ".join(texts)
-
-
-def attributes(value: object, kind: type) -> list[tuple[str, Any]] | None:
-    """Return the fields of an object of the program's own classes, or None; no property is run."""
-    found: dict[Any, Any] = {}
-    own = False
-    for base in kind.__mro__:
-        for name, member in base.__dict__.items():
-            if type(member) is types.MemberDescriptorType and base.__module__ == "program":
-                own = True
-                try:
-                    found[name] = member.__get__(value)
-                except AttributeError:
-                    continue
-            elif name == "__dict__" and type(member) is types.GetSetDescriptorType:
-                fields = member.__get__(value)
-                if type(fields) is dict:
-                    own = True
-                    found.update(fields)
-    if not own:
-        return None
-    return [(name, item) for name, item in found.items() if type(name) is str]
