@@ -8,7 +8,7 @@ import pytest
 
 from codeio.normalizer import Normalizer
 from codeio.runtime.records import file_id
-from codeio.runtime.settings import LimitsSettings, NormalizerSettings
+from codeio.runtime.settings import ExecutorSettings, LimitsSettings, NormalizerSettings
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Program, RawFile, Rejection
 
@@ -26,7 +26,13 @@ class Run(Protocol):
 
 @pytest.fixture
 def normalize(sandbox: Sandbox) -> Normalize:
-    stage = Normalizer(sandbox, settings=NormalizerSettings(), limits=LimitsSettings(), seed=0)
+    stage = Normalizer(
+        sandbox,
+        settings=NormalizerSettings(),
+        bar=ExecutorSettings(),
+        limits=LimitsSettings(),
+        seed=0,
+    )
 
     async def run(text: str) -> list[Program | Rejection]:
         raw = RawFile(file_id=file_id(text), content=text, source="test", path="file.py")

@@ -11,7 +11,7 @@ from codeio.normalizer import Normalizer
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
 from codeio.runtime.records import file_id
-from codeio.runtime.settings import LimitsSettings, NormalizerSettings
+from codeio.runtime.settings import ExecutorSettings, LimitsSettings, NormalizerSettings
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, ExecuteResponse, Outcome
 from codeio.v1.records_pb2 import Program, RawFile, Rejection
 
@@ -238,11 +238,64 @@ async def test_a_unit_that_kills_its_process_leaves_the_others_their_turn(
         "def bad(n):\n    return [i for i in range(n) if i % 3 if i > 2]\n"
         "def good(n):\n    return [i for i in range(n) if i % 2]\n"
     )
-    stage = Normalizer(Dying(), settings=NormalizerSettings(), limits=LimitsSettings(), seed=0)
-    raw = RawFile(file_id=file_id(text), content=text)
-    [record] = [record async for record in stage.handle(raw)]
+    [record] = await with_bar(Dying(), text)
     assert isinstance(record, Program)
     assert record.origin.unit == "good"
+
+
+async def with_bar(sandbox: Sandbox, text: str, **bar: int) -> list[Program | Rejection]:
+    stage = Normalizer(
+        sandbox,
+        settings=NormalizerSettings(),
+        bar=ExecutorSettings.model_validate(bar),
+        limits=LimitsSettings(),
+        seed=0,
+    )
+    raw = RawFile(file_id=file_id(text), content=text)
+    return [record async for record in stage.handle(raw)]
+
+
+TWO_OUTPUTS = "def is_odd(n):\n    return n % 2 == 1 and n != 4\n"
+
+
+async def test_the_quality_bar_is_the_one_that_was_set(sandbox: Sandbox) -> None:
+    [record] = await with_bar(sandbox, TWO_OUTPUTS, min_distinct_outputs=2)
+    assert isinstance(record, Program)
+    [record] = await with_bar(sandbox, TWO_OUTPUTS, min_distinct_outputs=3)
+    assert isinstance(record, Rejection)
+    assert record.reason == "constant_output"
+    [record] = await with_bar(sandbox, TWO_OUTPUTS, min_pairs=20)
+    assert isinstance(record, Program)
+    few = "def half(n):\n    assert n % 2 == 0\n    return n // 2 + n % 3\n"
+    [record] = await with_bar(sandbox, few, min_pairs=3)
+    assert isinstance(record, Program)
+    [record] = await with_bar(sandbox, few, min_pairs=30)
+    assert isinstance(record, Rejection)
+    assert record.reason == "too_few_pairs"
+
+
+ENDLESS = '{"records": [{}, {}, {}, {"error": "TimeUp"}, {"error": "TimeUp"}]}'
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (CallResult(outcome=Outcome.OUTCOME_CPU_TIMEOUT), "timeout"),
+        (CallResult(outcome=Outcome.OUTCOME_MEMORY), "out_of_memory"),
+        (CallResult(outcome=Outcome.OUTCOME_OK, output_json=ENDLESS), "timeout"),
+        (CallResult(outcome=Outcome.OUTCOME_OK, effects=["clock"]), "impure:clock"),
+    ],
+)
+async def test_what_the_sandbox_says_is_named_as_the_executor_names_it(
+    result: CallResult, reason: str
+) -> None:
+    class Failing:
+        async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
+            return ExecuteResponse(results=[result for _ in request.calls])
+
+    [record] = await with_bar(Failing(), TWO_OUTPUTS)
+    assert isinstance(record, Rejection)
+    assert record.reason == reason
 
 
 def deeply_nested() -> str:

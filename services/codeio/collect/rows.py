@@ -11,12 +11,11 @@ from google.protobuf import json_format
 from codeio.collect import licences
 from codeio.collect.source import Candidate, Unusable
 from codeio.runtime import values
+from codeio.runtime.records import ENTRY_POINT
 from codeio.v1.records_pb2 import Program, RawFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DEFAULT_ENTRY_POINT = "main_solution"
 
 # Columns by what they mean; the first that holds something is taken.
 PROGRAM_COLUMNS = ("refcode", "code_sample")
@@ -100,7 +99,7 @@ def _record(row: dict[str, Any], location: str) -> Candidate | Unusable:
 
 def _program(row: Mapping[str, Any]) -> Program:
     return Program(
-        entry_point=_text(row, _ENTRY_POINT) or DEFAULT_ENTRY_POINT,
+        entry_point=_text(row, _ENTRY_POINT) or ENTRY_POINT,
         io_description=_text(row, _IO_DESCRIPTION),
         input_generator=_text(row, _GENERATOR),
         problem_statement=_text(row, _PROBLEM),
@@ -116,7 +115,8 @@ def _program(row: Mapping[str, Any]) -> Program:
 def _seed_inputs(pairs: object) -> list[str]:
     """Return the recorded inputs as JSON texts; what is not an input is passed over."""
     found: dict[str, None] = {}
-    for pair in _parsed(pairs) if isinstance(_parsed(pairs), list) else []:
+    listed = _parsed(pairs)
+    for pair in listed if isinstance(listed, list) else []:
         arguments = _parsed(pair.get("input")) if isinstance(pair, dict) else None
         if isinstance(arguments, dict):
             try:

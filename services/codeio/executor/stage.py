@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeio.executor.sizes import oversize
-from codeio.executor.verdicts import impurity, refusal
 from codeio.runtime import records, values
 from codeio.runtime.errors import Rejected
+from codeio.runtime.verdicts import impurity, refusal
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction, ExecutedProgram, IoPair, PredictionTask, Program
 
@@ -101,7 +101,7 @@ class Executor:
             generated = await self._sandbox.execute(
                 ExecuteRequest(
                     code=program.input_generator,
-                    entry_point="generate_inputs",
+                    entry_point=records.GENERATOR,
                     calls=[Call(seed=seed) for seed in self._seeds(program)],
                     unlimited_sizes=True,
                 )

@@ -11,10 +11,9 @@ from codeio.normalizer.hypotheses import combinations
 from codeio.normalizer.scopes import Function, free_names
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
-from codeio.runtime.records import origin_of, program_id
+from codeio.runtime.records import ENTRY_POINT, GENERATOR, origin_of, program_id
 from codeio.v1.records_pb2 import Program, RawFile
 
-_GENERATOR = "generate_inputs"
 # What generators use without importing it, and what gives it to them.
 _IMPORTS = {
     "random": "import random",
@@ -37,7 +36,7 @@ def adopt(raw: RawFile) -> Program:
     """
     given = raw.program
     code = given.code or raw.content
-    entry_point = given.entry_point or "main_solution"
+    entry_point = given.entry_point or ENTRY_POINT
     tree = _parsed(code, "not_parseable")
     node = next((n for n in tree.body if isinstance(n, Function) and n.name == entry_point), None)
     if node is None:
@@ -69,11 +68,11 @@ def adapt_generator(source: str) -> str:
     """
     tree = _parsed(source, "bad_generator")
     functions = [node for node in tree.body if isinstance(node, Function)]
-    node = next((f for f in functions if f.name == _GENERATOR), None) or next(
+    node = next((f for f in functions if f.name == GENERATOR), None) or next(
         (f for f in functions if "input" in f.name or "generat" in f.name), None
     )
     if node is None:
-        raise Rejected("bad_generator", f"the generator defines no function {_GENERATOR}")
+        raise Rejected("bad_generator", f"the generator defines no function {GENERATOR}")
     takes_generator = bool(node.args.args)
     defined = {name for statement in tree.body for name in _defines(statement)}
     used = {name for statement in tree.body for name in free_names(statement)}
@@ -82,10 +81,10 @@ def adapt_generator(source: str) -> str:
         for name in sorted(used - defined)
         if name in _IMPORTS
     ]
-    if takes_generator and node.name == _GENERATOR:
+    if takes_generator and node.name == GENERATOR:
         return "\n".join([*imports, source]) if imports else source
     imports = ["import random", *(line for line in imports if line != "import random")]
-    node.name = "generate_once" if node.name == _GENERATOR else node.name
+    node.name = "generate_once" if node.name == GENERATOR else node.name
     body = [f"    return {node.name}({'rng' if takes_generator else ''})"]
     if not takes_generator:
         # The modules' own generators are seeded, since the function draws from them.
@@ -94,7 +93,7 @@ def adapt_generator(source: str) -> str:
             imports.append("import numpy")
             body.insert(1, "    numpy.random.seed(rng.getrandbits(32))")
     head = "\n".join(dict.fromkeys(imports))
-    wrapper = "\n".join([f"def {_GENERATOR}(rng: random.Random) -> dict:", *body])
+    wrapper = "\n".join([f"def {GENERATOR}(rng: random.Random) -> dict:", *body])
     return f"{head}\n\n{ast.unparse(tree)}\n\n\n{wrapper}\n"
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from codeio.normalizer.codecs import Codecs, decoded
 from codeio.normalizer.shapes import Shape, annotation
+from codeio.runtime.records import ENTRY_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeio.normalizer.units import Unit
-
-ENTRY_POINT = "main_solution"
 
 
 @dataclass(frozen=True)

@@ -313,11 +313,7 @@ def _one_and_many(shape: Shape) -> tuple[str, str]:  # noqa: C901, PLR0912  (one
             }
             suffix = suffixes.get(order, "")
             inner = words(element, plural=True)
-            article = "a"
-            return (
-                f"{article} {adjective}{kind} of {inner}{suffix}",
-                f"{adjective}{kind}s of {inner}",
-            )
+            return f"a {adjective}{kind} of {inner}{suffix}", f"{adjective}{kind}s of {inner}"
         case Grid(element=element, square=square):
             kind = "square matrix" if square else "matrix"
             inner = words(element, plural=True)

@@ -61,9 +61,6 @@ class SourceFile:
             if isinstance(statement.node, ast.ClassDef):
                 yield statement.node
 
-    def class_named(self, name: str) -> ast.ClassDef | None:
-        return next((node for node in self.classes() if node.name == name), None)
-
 
 # Definitions of one name that are looked at, each as if it were the only one.
 _MOST_VERSIONS = 4

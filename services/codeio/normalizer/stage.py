@@ -16,18 +16,18 @@ from codeio.normalizer.prelude import FloorDivided
 from codeio.normalizer.selection import is_trivial, ranked
 from codeio.normalizer.source import SourceFile, parse, versions
 from codeio.normalizer.statement import io_description, problem_statement
-from codeio.normalizer.trials import ENTRY_POINT, Failed, Trial, Trials
+from codeio.normalizer.trials import Failed, Trial, Trials
 from codeio.normalizer.units import Refusal, Unit
 from codeio.normalizer.usage import Inference
 from codeio.runtime.errors import Rejected
-from codeio.runtime.records import origin_of, program_id
+from codeio.runtime.records import ENTRY_POINT, origin_of, program_id
 from codeio.v1.records_pb2 import Program, RawFile, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from codeio.normalizer.evidence import Slot
-    from codeio.runtime.settings import LimitsSettings, NormalizerSettings
+    from codeio.runtime.settings import ExecutorSettings, LimitsSettings, NormalizerSettings
     from codeio.runtime.stage import Sandbox
 
 # Units of one file that are tried at most, those with most logic first.
@@ -40,15 +40,22 @@ class Normalizer:
     """Makes programs of raw files without a language model (paper, section 2.1).
 
     Types are inferred from everything that the file says about them; the
-    sandbox decides between the hypotheses.
+    sandbox decides between the hypotheses. `bar` is the quality bar that the
+    executor will hold the programs to.
     """
 
     name = "normalizer"
 
     def __init__(
-        self, sandbox: Sandbox, *, settings: NormalizerSettings, limits: LimitsSettings, seed: int
+        self,
+        sandbox: Sandbox,
+        *,
+        settings: NormalizerSettings,
+        bar: ExecutorSettings,
+        limits: LimitsSettings,
+        seed: int,
     ) -> None:
-        self._trials = Trials(sandbox, limits, seed=seed)
+        self._trials = Trials(sandbox, limits, bar=bar, seed=seed)
         self._programs_per_file = settings.programs_per_file
 
     async def handle(self, raw: RawFile) -> AsyncIterator[Program | Rejection]:

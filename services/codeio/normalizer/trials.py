@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeio.normalizer.assemble import ENTRY_POINT, Result, caller_source, program_source
+from codeio.normalizer.assemble import Result, caller_source, program_source
 from codeio.normalizer.generators import generator_source
 from codeio.normalizer.hypotheses import Hypothesis, combinations
 from codeio.normalizer.shapes import Operations
 from codeio.runtime import values
-from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
+from codeio.runtime.verdicts import refusal
+from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from codeio.normalizer.evidence import Slot
     from codeio.normalizer.shapes import Shape
     from codeio.normalizer.units import Unit
-    from codeio.runtime.settings import LimitsSettings
+    from codeio.runtime.settings import ExecutorSettings, LimitsSettings
     from codeio.runtime.stage import Sandbox
 
 _HARNESS = "\n".join(
@@ -34,6 +35,8 @@ _HARNESS = "\n".join(
     for name in ("guest_values.py", "guest_trial.py")
 )
 _SEEDS = 14
+# A hypothesis under which fewer calls return is wrong, however good these few look.
+_FEWEST_RUNS = 3
 # A unit that ends the process takes those behind it along; they are asked again so often.
 _ROUNDS = 3
 
@@ -80,23 +83,21 @@ class _Asked:
 class Trials:
     """Runs units in the sandbox, many to a request."""
 
-    def __init__(self, sandbox: Sandbox, limits: LimitsSettings, *, seed: int) -> None:
+    def __init__(
+        self, sandbox: Sandbox, limits: LimitsSettings, *, bar: ExecutorSettings, seed: int
+    ) -> None:
         self._sandbox = sandbox
-        self._seed = seed
         self._limits = limits
+        self._bar = bar
+        # Enough to meet the bar where half of the inputs give nothing.
+        self._seeds = seed, seed + max(_SEEDS, 2 * bar.min_pairs, 2 * bar.min_distinct_outputs)
 
     async def search(
         self, units: Sequence[Unit], classes: Mapping[str, Mapping[str, Slot]]
     ) -> list[Trial | Failed]:
         """Try the hypotheses about each unit."""
-        asked = [
-            _Asked(
-                unit,
-                _hypotheses(unit, classes),
-            )
-            for unit in units
-        ]
-        jobs = [_job(entry, self._seed) for entry in asked]
+        asked = [_Asked(unit, _hypotheses(unit, classes)) for unit in units]
+        jobs = [_job(entry, self._seeds) for entry in asked]
         for entry, (answer, failure) in zip(asked, await self._ask(jobs, replica=0), strict=True):
             entry.answer, entry.failure = answer, failure
         return [_judged(entry) for entry in asked]
@@ -112,7 +113,7 @@ class Trials:
                 found.append(Failed(trial.unit, *failure))
                 continue
             outputs = list(reversed(answer.get("outputs", [])))
-            found.append(_confirmed(trial, outputs, str(answer.get("error", ""))))
+            found.append(_confirmed(trial, outputs, str(answer.get("error", "")), self._bar))
         return found
 
     def _harness(self, jobs: list[dict[str, Any]]) -> str:
@@ -147,11 +148,14 @@ class Trials:
             for index, result in zip(waiting, response.results, strict=False):
                 if result.outcome == Outcome.OUTCOME_UNSPECIFIED:
                     break
+                # Every effect, as `purity` refuses in the source; the executor's `impurity` lets
+                # the clock, the environment and standard input pass. It must judge programs that
+                # were handed in, by whether two runs differ. We choose among a file's functions,
+                # and in the few inputs of a trial it may not show what a reading does.
                 if result.effects:
                     answers[index] = {}, (f"impure:{result.effects[0].split(':')[0]}", "")
                 elif result.outcome != Outcome.OUTCOME_OK:
-                    name = Outcome.Name(result.outcome).removeprefix("OUTCOME_").lower()
-                    answers[index] = {}, (name, result.error_message)
+                    answers[index] = {}, refusal(result)
                 else:
                     answers[index] = values.loads(result.output_json), None
         gone = ("not_reached", "units before it ended the process")
@@ -165,7 +169,7 @@ def _imports(jobs: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(line for line in lines if line.startswith(("import ", "from "))))
 
 
-def _job(entry: _Asked, seed: int) -> dict[str, Any]:
+def _job(entry: _Asked, seeds: tuple[int, int]) -> dict[str, Any]:
     return {
         "closure": entry.unit.closure.source,
         "hypotheses": [
@@ -176,7 +180,7 @@ def _job(entry: _Asked, seed: int) -> dict[str, Any]:
             }
             for hypothesis in entry.hypotheses
         ],
-        "seeds": [seed, seed + _SEEDS],
+        "seeds": seeds,
         "examples": entry.unit.examples,
     }
 
@@ -189,10 +193,12 @@ def _judged(entry: _Asked) -> Trial | Failed:
     records = [record for record in every if "error" not in record]
     errors = Counter(entry.answer.get("errors", {}))
     raised = tuple(text for text, _ in errors.most_common())
-    if len(records) < 3:
+    if len(records) < _FEWEST_RUNS:
         return Failed(unit, "no_candidate_runs", raised[0] if raised else "", raised)
     if sum(record.get("error") == "TimeUp" for record in every) > 1:
-        return Failed(unit, "cpu_timeout", "more than one input takes too long", raised)
+        detail = "more than one input takes too long"
+        timeout = CallResult(outcome=Outcome.OUTCOME_CPU_TIMEOUT, error_message=detail)
+        return Failed(unit, *refusal(timeout), raised)
     result = _result(unit, records)
     if result is None:
         detail = f"{len(records)} inputs gave one output"
@@ -271,9 +277,11 @@ def _output(record: dict[str, Any], result: Result) -> str | None:
 _NODE_KINDS = ({"top:linked"}, {"top:tree"})
 
 
-def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | Failed:
+def _confirmed(
+    trial: Trial, outputs: list[str | None], error: str, bar: ExecutorSettings
+) -> Trial | Failed:
     if len(outputs) != len(trial.inputs):
-        return Failed(trial.unit, "load_failed", error)
+        return Failed(trial.unit, *refusal(_load_failure(error)))
     kept = []
     for text, before, after in zip(trial.inputs, trial.outputs, outputs, strict=True):
         if after is None:
@@ -283,14 +291,27 @@ def _confirmed(trial: Trial, outputs: list[str | None], error: str) -> Trial | F
         ):
             return Failed(trial.unit, "nondeterministic", f"{text} gave {before}, then {after}")
         kept.append((text, after))
-    if len(kept) < 5:
+    if len(kept) < bar.min_pairs:
         return Failed(trial.unit, "too_few_pairs", error)
-    if len({after for _, after in kept}) < 2:
-        return Failed(trial.unit, "constant_output", "")
+    distinct = len({after for _, after in kept})
+    if distinct < bar.min_distinct_outputs:
+        detail = f"{len(kept)} inputs give {distinct} different outputs"
+        return Failed(trial.unit, "constant_output", detail)
     return replace(
         trial,
         inputs=tuple(text for text, _ in kept),
         outputs=tuple(after for _, after in kept),
+    )
+
+
+def _load_failure(error: str) -> CallResult:
+    """Return what the sandbox would say where the harness caught an error while loading."""
+    error_type, _, message = error.partition(": ")
+    timed_out = error_type == "TimeUp"
+    return CallResult(
+        outcome=Outcome.OUTCOME_CPU_TIMEOUT if timed_out else Outcome.OUTCOME_LOAD_FAILED,
+        error_type=error_type,
+        error_message=message,
     )
 
 
@@ -318,6 +339,3 @@ def _is_binary_search(unit: Unit) -> bool:
         isinstance(node, ast.Name) and node.id.lower() in ("mid", "middle", "midpoint", "median")
         for node in ast.walk(unit.node)
     )
-
-
-__all__ = ["ENTRY_POINT", "Failed", "Trial", "Trials"]

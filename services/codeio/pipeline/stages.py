@@ -76,7 +76,11 @@ def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks:
     match name:
         case "normalizer":
             return Normalizer(
-                sandbox, settings=settings.normalizer, limits=limits, seed=settings.seed
+                sandbox,
+                settings=settings.normalizer,
+                bar=settings.executor,
+                limits=limits,
+                seed=settings.seed,
             )
         case "executor":
             return Executor(

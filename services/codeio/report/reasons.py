@@ -21,6 +21,7 @@ MEANINGS = {
     "impure": "It depends on more than its arguments: files, network, clock, randomness or other "
     "processes.",
     "missing_package": "It imports a package that the sandbox does not have.",
+    "nested_too_deeply": "Its expressions are nested too deeply to be read.",
     "no_candidate_runs": "No kind of input that was tried makes it return something.",
     "no_entry_point": "It does not define the function that it names as its entry point.",
     "no_function": "No function, method or script in it takes and gives values.",
@@ -29,13 +30,11 @@ MEANINGS = {
     "too_few_pairs": "Fewer pairs remained than the quality bar asks for.",
     "undefined_name": "It uses a name that is defined nowhere.",
     # Running programs.
-    "cpu_timeout": "It used up its processor time.",
     "crashed": "A signal ended its process.",
     "exited": "It ended its own process.",
     "generator_failed": "Its input generator fails.",
     "input_too_large": "Every input is larger than the limits of the paper.",
     "load_failed": "It does not load: a syntax error, an import, or an error at top level.",
-    "memory": "It used up its memory.",
     "mutates_argument": "It returns nothing and leaves its result in an argument.",
     "nondeterministic": "The same call gives something else in another process, with another hash "
     "seed and clock.",

@@ -28,6 +28,11 @@ Record: TypeAlias = (
 )
 
 
+# What code is called by: the function that a program is, and the one that draws its inputs.
+ENTRY_POINT = "main_solution"
+GENERATOR = "generate_inputs"
+
+
 def record_id(record: Record) -> str:
     """Return the id that names the record in rejections, logs and projections."""
     match record:

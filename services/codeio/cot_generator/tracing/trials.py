@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.cot_generator.tracing.runs import Run, run_program
 from codeio.runtime import values
+from codeio.runtime.records import GENERATOR
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from codeio.runtime.trace import Source
     from codeio.v1.records_pb2 import Program
 
-_GENERATOR = "generate_inputs"
 _GENERATED = 10
 _RECORDED = 10
 _KEPT_PROGRAMS = 256
@@ -56,7 +56,7 @@ class Trials:
         response = await self._sandbox.execute(
             ExecuteRequest(
                 code=program.input_generator,
-                entry_point=_GENERATOR,
+                entry_point=GENERATOR,
                 calls=[Call(seed=number) for number in range(_GENERATED)],
             )
         )

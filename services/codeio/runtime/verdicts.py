@@ -1,4 +1,4 @@
-"""Names for what goes wrong in a program: the reasons of the executor's rejections."""
+"""Names for what goes wrong in a program: the reasons of rejections, whichever stage ran it."""
 
 from __future__ import annotations
 
