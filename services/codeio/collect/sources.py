@@ -62,6 +62,8 @@ def open_source(name: str, *, cache: Cache, max_bytes: int) -> Source:
 
 
 def _local(name: str, *, max_bytes: int) -> Source:
+    if not name.strip():
+        raise UsageError(f"a source is empty; name {FORMS}")
     path = Path(name).expanduser()
     try:
         if not path.exists():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from codeio.pipeline.display import progress_display
 from codeio.pipeline.stages import build_stage, check_stages, open_workshop
 from codeio.runtime.errors import CodeioError, Interrupted, UsageError
-from codeio.runtime.jsonl import BadLine, read_lines, rejections_path, write_records
+from codeio.runtime.jsonl import BadLine, read_lines, write_records, write_rejections
 from codeio.runtime.local import LocalLog
 from codeio.runtime.runner import run_stages
 from codeio.runtime.topics import DEAD_LETTERS, FLOWS, RAW_FILES, REJECTIONS, Topic
@@ -135,7 +135,8 @@ def write_collected(records: Iterable[RawFile | Rejection], out: str) -> Counts:
     counts = Counts()
     with ExitStack() as stack:
         write = stack.enter_context(write_records(out))
-        refuse = stack.enter_context(write_records(rejections_path(out)))
+        refuse = stack.enter_context(write_rejections(out))
+        counts.written["raw_files"] = 0
         for record in records:
             counts.read += 1
             if isinstance(record, Rejection):
@@ -158,15 +159,16 @@ async def _refuse_broken(log: LocalLog, stage: str) -> None:
 
 
 async def _write(log: LocalLog, outputs: Mapping[Topic, str], counts: Counts) -> None:
-    main = next(iter(outputs.values()))
-    wanted = {**outputs, REJECTIONS: str(rejections_path(main))}
     with ExitStack() as stack:
-        for topic, path in wanted.items():
+        for topic, path in outputs.items():
             write = stack.enter_context(write_records(path))
+            name = topic.name.removeprefix("codeio.").replace("-", "_")
+            counts.written[name] = 0
             async for message in log.read(topic.name):
-                record = topic.decode(message)
-                write(record)
-                if isinstance(record, Rejection):
-                    counts.rejections[record.reason] += 1
-                else:
-                    counts.written[topic.name.removeprefix("codeio.").replace("-", "_")] += 1
+                write(topic.decode(message))
+                counts.written[name] += 1
+        refuse = stack.enter_context(write_rejections(next(iter(outputs.values()))))
+        async for message in log.read(REJECTIONS.name):
+            rejection = cast("Rejection", REJECTIONS.decode(message))
+            refuse(rejection)
+            counts.rejections[rejection.reason] += 1

@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -95,9 +95,14 @@ def read_lines(path: str | Path, kind: type[M]) -> Iterator[M | BadLine]:
             if not line.strip():
                 continue
             try:
-                yield from_json(line.decode(), kind)
+                record = from_json(line.decode(), kind)
             except ValueError as error:
                 yield BadLine(number, str(error))
+                continue
+            if record.ByteSize():
+                yield record
+            else:
+                yield BadLine(number, f"it has none of the fields of a {kind.__name__}")
 
 
 def read_records(path: str | Path, kind: type[M]) -> Iterator[M]:
@@ -119,35 +124,62 @@ def write_records(path: str | Path) -> Iterator[Callable[[Message], None]]:
     """Give a function that writes one record.
 
     The file appears under its name when all is written, and not at all after
-    an error, so that no reader meets half of it.
+    an error, so that no reader meets half of it. A device or a pipe is written
+    to as it is.
+
+    Raises:
+        UsageError: the file cannot be written.
     """
     if str(path) == "-":
         yield lambda record: print(to_json(record), file=sys.stdout)  # noqa: T201
         return
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _compressed(partial, path.suffix) as stream:
-            yield lambda record: _write_line(stream, to_json(record))
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    replaced = path.is_file() or not path.exists()
+    target = path.with_name(f".{path.name}.partial") if replaced else path
+    with ExitStack() as stack:
+        with _blaming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(_compressed(target, path.suffix))
+
+        def write(record: Message) -> None:
+            with _blaming(path):
+                stream.write(to_json(record).encode() + b"\n")
+
+        try:
+            yield write
+            with _blaming(path):
+                stack.close()
+                if replaced:
+                    target.replace(path)
+        finally:
+            if replaced:
+                target.unlink(missing_ok=True)
 
 
-def rejections_path(path: str | Path) -> Path:
-    """Return where records refused on the way to `path` go."""
+@contextmanager
+def write_rejections(path: str | Path) -> Iterator[Callable[[Message], None]]:
+    """Give a function that writes what was refused on the way to `path`, beside it.
+
+    Beside standard output, a device or a pipe there is no place; the caller's
+    counts must do.
+    """
     path = Path(path)
+    if str(path) == "-" or (path.exists() and not path.is_file()):
+        yield lambda _: None
+        return
     name = path.name
     for ending in (".zst", ".gz", ".jsonl", ".json"):
         name = name.removesuffix(ending)
-    return path.with_name(f"{name}.rejections.jsonl")
+    with write_records(path.with_name(f"{name}.rejections.jsonl")) as write:
+        yield write
 
 
-def _write_line(stream: IO[bytes], line: str) -> None:
-    stream.write(line.encode() + b"\n")
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

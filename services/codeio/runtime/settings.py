@@ -196,7 +196,8 @@ def load_settings(config: Path | None = None, flags: dict[str, Any] | None = Non
         try:
             loaded: Any = yaml.safe_load(config.read_text()) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UsageError(f"cannot read the settings in {config}: {error}") from error
+            told = " ".join(str(error).split())
+            raise UsageError(f"cannot read the settings in {config}: {told}") from error
         if not isinstance(loaded, dict):
             raise UsageError(f"the settings in {config} are not a mapping of sections")
         values = loaded

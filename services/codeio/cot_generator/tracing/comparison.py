@@ -12,22 +12,25 @@ def _number(value: Any) -> bool:
 
 
 def _gap(output: float, target: float) -> float:
-    gap: float = abs(output - target) / (1 + abs(target))
-    return gap
+    """Return the distance in terms of the target, 1 at most."""
+    try:
+        gap: float = abs(output - target) / (1 + abs(target))
+    except OverflowError:  # one is an integer beyond all floats
+        return 1.0
+    return min(gap, 1.0)
 
 
 def closeness(output: Any, target: Any) -> float:
     """Return how far an output is from the target: small for the same form and size."""
     if _number(output) and _number(target):
-        gap: float = abs(output - target) / (1 + abs(target))
-        return min(gap, 1.0)
+        return _gap(output, target)
     if type(output) is not type(target):
         return 3.0
     if isinstance(output, dict):
         return 0.2 if output.keys() == target.keys() else 1.0
     if isinstance(output, list | str):
         if len(output) != len(target):
-            return 1.0 + min(1.0, _gap(len(output), len(target)))
+            return 1.0 + _gap(len(output), len(target))
         same = sum(bool(a == b) for a, b in zip(output, target, strict=True))
         return 0.5 - 0.5 * same / max(1, len(target))
     return 0.5

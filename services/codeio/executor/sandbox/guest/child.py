@@ -4,6 +4,7 @@ All that is reported from here is the program's word about itself: it shares
 the process and can change anything in it. Nothing outside believes more.
 """
 
+import contextlib
 import importlib
 import inspect
 import io
@@ -14,8 +15,7 @@ import signal
 import sys
 import time
 import traceback
-import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeAlias
 
 import clocks
@@ -24,7 +24,6 @@ import isolation
 import tracer
 from protocol import RESULT, read_frame, write_frame
 
-MODULE = "program"
 FILENAME = "<program>"
 RESULTS = 3  # the descriptor for reports
 
@@ -126,10 +125,10 @@ def run(job: Fields, limits: Limits) -> None:
 
 
 def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fields]:
-    """Execute the program's top level in a module of its own; give an outcome if it failed."""
-    module = types.ModuleType(MODULE)
-    sys.modules[MODULE] = module
-    sys.argv = [MODULE]
+    """Execute the program's top level in a fresh namespace; give an outcome if it failed."""
+    # An empty one, as whoever uses the program later has it: even its name is not set.
+    namespace: Fields = {}
+    sys.argv = ["program"]
     printed = redirect("", limits)
     if "pandas" in code:
         clocks.restore_dates()
@@ -138,7 +137,7 @@ def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fie
             compiled = tracer.compile_program(code, FILENAME)
         else:
             compiled = compile(code, FILENAME, "exec", dont_inherit=True)
-        exec(compiled, module.__dict__)  # noqa: S102  (it is what we are for)
+        exec(compiled, namespace)  # noqa: S102  (it is what we are for)
     except Flood:
         return {"outcome": "OUTPUT_FLOOD", "error_message": "while loading"}, {}
     except MemoryError:
@@ -147,7 +146,7 @@ def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fie
         return {"outcome": "LOAD_FAILED", **describe(error)}, {}
     finally:
         printed.close()
-    return None, module.__dict__
+    return None, namespace
 
 
 def make_call(
@@ -158,7 +157,8 @@ def make_call(
     arguments: tuple[Any, ...] = ()
     keywords: Fields = {}
     if text is not None:
-        keywords = json.loads(text)
+        with integers_of_any_size():
+            keywords = json.loads(text)
     elif "seed" in call:
         arguments = seed_generators(function, call["seed"])
     printed = redirect(call.get("stdin", ""), limits)
@@ -217,9 +217,21 @@ def seed_generators(function: Callable[..., Any], seed: int) -> tuple[Any, ...]:
     return ()
 
 
+@contextlib.contextmanager
+def integers_of_any_size() -> Iterator[None]:
+    """Lift the limit on the digits of integers for our own reading and writing of JSON."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
 def serialise(value: object, limits: Limits) -> Fields:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        with integers_of_any_size():
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         return {
@@ -235,9 +247,10 @@ def serialise(value: object, limits: Limits) -> Fields:
 def changes(before: str, keywords: Fields) -> Fields:
     """Tell whether the arguments are no longer what they were, and what they are now."""
     try:
-        after = json.dumps(keywords, ensure_ascii=False, allow_nan=False)
-        if after == before or after == json.dumps(json.loads(before), ensure_ascii=False):
-            return {}
+        with integers_of_any_size():
+            after = json.dumps(keywords, ensure_ascii=False, allow_nan=False)
+            if after == before or after == json.dumps(json.loads(before), ensure_ascii=False):
+                return {}
         after.encode()
     except (TypeError, ValueError, RecursionError, MemoryError):
         return {"mutated_arguments": True}
