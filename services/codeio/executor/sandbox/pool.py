@@ -97,6 +97,8 @@ class Pool:
 
     async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
         """Make the calls of a program; see `runtime.stage.Sandbox`."""
+        if not request.calls:
+            return ExecuteResponse()
         results = await self._run_calls(request, list(request.calls), alone=False)
         late = [i for i, r in enumerate(results) if r.outcome == Outcome.OUTCOME_WALL_TIMEOUT]
         # Wall time depends on the load; the second verdict, on an idle pool, stands.
