@@ -121,7 +121,7 @@ class TeacherSettings(Section):
     samples_per_task: int = Field(1, gt=0)
     turns: int = Field(1, ge=0, description="Revisions after a wrong answer (paper: 1).")
     token_budget: int = Field(1200, gt=0, description="Length of a traced rationale in tokens.")
-    trace_steps: int = Field(5000, gt=0, description="Steps after which a trace is cut.")
+    trace_steps: int = Field(2000, gt=0, description="Steps after which a trace is cut.")
 
 
 class VerifierSettings(Section):
