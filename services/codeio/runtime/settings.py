@@ -131,7 +131,7 @@ class VerifierSettings(Section):
     absolute_tolerance: float = Field(ABSOLUTE_TOLERANCE, ge=0)
     check_claims: bool = True
     trace_steps: int = Field(
-        5000, gt=0, description="At least teacher.trace_steps, or claims past it are refuted."
+        2000, gt=0, description="At least teacher.trace_steps, or claims past it are refuted."
     )
 
 
