@@ -19,6 +19,10 @@ from codeio.runtime import values
 ELISION = "…"
 """Stands in a value's text for what the tracer left out."""
 
+OUTPUT_ONLY = 1
+"""Steps to record when only the output counts. Not none: a traced call makes its
+random choices alike each time, one that is not traced does not."""
+
 
 class Position(NamedTuple):
     """Where a statement or an expression stands: lines from 1, columns from 0 in UTF-8 bytes."""

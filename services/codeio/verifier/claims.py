@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeio.runtime import values
-from codeio.runtime.trace import Source, Step, Trace, claim_value, iterations, parse_trace
+from codeio.runtime.trace import (
+    OUTPUT_ONLY,
+    Source,
+    Step,
+    Trace,
+    claim_value,
+    iterations,
+    parse_trace,
+)
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Claim
 
@@ -31,11 +39,10 @@ async def check_claims(
         return []
     inputs = list(dict.fromkeys(claim.input_json for claim in claims))
     traced = {claim.input_json for claim in claims if claim.kind != Claim.KIND_OUTPUT}
-    # A traced call makes its random choices alike each time, one that is not does not.
     results: dict[str, CallResult] = {}
     for chosen, steps in (
         ([text for text in inputs if text in traced], trace_steps),
-        ([text for text in inputs if text not in traced], 1),
+        ([text for text in inputs if text not in traced], OUTPUT_ONLY),
     ):
         if chosen:
             response = await sandbox.execute(

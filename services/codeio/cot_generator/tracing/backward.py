@@ -21,6 +21,7 @@ from codeio.cot_generator.tracing.runs import Rationale, Run, run_program
 from codeio.cot_generator.tracing.trials import invented_inputs
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
+from codeio.runtime.trace import OUTPUT_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +82,7 @@ class _Search:
         # Many long traces cost more than one request more for the one that is told.
         longest = max((len(base.story.trace.steps) for base in bases if base.story), default=0)
         outputs_only = longest * len(texts) > _MANY_STEPS
-        runs = await self._run(texts, trace_steps=1 if outputs_only else None)
+        runs = await self._run(texts, trace_steps=OUTPUT_ONLY if outputs_only else None)
         judged = list(zip(found, runs, strict=False))
         text = BackwardText(
             self._task, self._target, seed=self._seed, budget=self._settings.token_budget

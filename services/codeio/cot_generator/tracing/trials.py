@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.cot_generator.tracing.runs import Run, run_program
 from codeio.runtime import values
 from codeio.runtime.records import GENERATOR
+from codeio.runtime.trace import OUTPUT_ONLY
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ _GENERATED = 10
 _RECORDED = 10
 _KEPT_PROGRAMS = 256
 _MAX_BYTES = 1024
-# A traced call makes its random choices alike each time, one that is not does not.
-_OUTPUT_ONLY = 1
 
 
 class Trials:
@@ -42,7 +41,7 @@ class Trials:
             texts = [*await self._generated(program), *program.seed_inputs[:_RECORDED]]
             texts = [text for text in dict.fromkeys(texts) if len(text) <= _MAX_BYTES]
             runs = await run_program(
-                self._sandbox, program, texts, source=source, trace_steps=_OUTPUT_ONLY
+                self._sandbox, program, texts, source=source, trace_steps=OUTPUT_ONLY
             )
             self._known[key] = [run for run in runs if run.returned]
             if len(self._known) > _KEPT_PROGRAMS:
