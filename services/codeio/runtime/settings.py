@@ -101,7 +101,7 @@ class ExecutorSettings(Section):
 
     pairs_per_program: int = Field(10, gt=0, description="Pairs kept (paper, section 2.1).")
     tasks_per_program: int = Field(
-        10,
+        8,
         gt=0,
         description="Tasks made, half of them in each direction. The paper has 7.7 samples a "
         "program, and finds that more programs help more than more pairs.",
