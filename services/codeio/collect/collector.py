@@ -17,7 +17,7 @@ from codeio.collect.python_text import decode, modernise
 from codeio.collect.source import Candidate, Source, Unusable
 from codeio.collect.sources import FORMS, open_source
 from codeio.runtime.errors import Rejected, UsageError
-from codeio.runtime.records import file_id, program_id
+from codeio.runtime.records import file_id, origin_of, program_id
 from codeio.v1.records_pb2 import Origin, Program, RawFile, Rejection
 
 if TYPE_CHECKING:
@@ -191,16 +191,8 @@ def _finished(record: RawFile, benchmarks: Benchmarks) -> RawFile:
 
 def _complete(program: Program, record: RawFile) -> None:
     program.code = record.content
-    program.origin.CopyFrom(
-        Origin(
-            source=record.source,
-            path=record.path,
-            licence=record.licence,
-            repository=record.repository,
-            file_id=record.file_id,
-            unit=program.entry_point,
-        )
-    )
+    program.origin.CopyFrom(origin_of(record))
+    program.origin.unit = program.entry_point
     program.program_id = program_id(
         code=program.code, entry_point=program.entry_point, origin=program.origin
     )
