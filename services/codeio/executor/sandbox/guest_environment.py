@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeio.executor.sandbox.provision import complaint_of, only_builder
+from codeio.executor.sandbox.provision import complaint_of, install_package, only_builder
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOCK = Path(__file__).parent / "guest" / "requirements.lock"
+GUEST = Path(__file__).parent / "guest"
+LOCK = GUEST / "requirements.lock"
+ZYGOTE = GUEST / "zygote.c"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class GuestEnvironment:
     """Folder that holds the packages, bytecode included; never written again."""
     lock_hash: str
     """sha256 of the lock file, in hex."""
+    zygote: Path
+    """The library that forks children, built from `guest/zygote.c`."""
 
 
 def guest_environment(home: Path) -> GuestEnvironment:
@@ -45,7 +49,7 @@ def guest_environment(home: Path) -> GuestEnvironment:
         UsageError: it has not been built.
     """
     environment = _described(home)
-    if not environment.prefix.is_dir():
+    if not _is_whole(environment):
         raise UsageError("the guest's packages are not installed yet; run `codeio setup`")
     return environment
 
@@ -60,24 +64,33 @@ def build_guest_environment(home: Path, *, say: Callable[[str], None]) -> GuestE
         UsageError: the packages cannot be installed.
     """
     environment = _described(home)
-    if not environment.prefix.is_dir():
+    if not _is_whole(environment):
         with only_builder(home):
             # Another process may have built it while this one waited.
+            if not environment.zygote.exists():
+                _build_zygote(environment.zygote, say)
             if not environment.prefix.is_dir():
                 say(f"installing the guest's packages for Python {environment.python_version}")
                 _build(environment)
     return environment
 
 
+def _is_whole(environment: GuestEnvironment) -> bool:
+    return environment.prefix.is_dir() and environment.zygote.exists()
+
+
 def _described(home: Path) -> GuestEnvironment:
     lock_hash = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    source_hash = hashlib.sha256(ZYGOTE.read_bytes()).hexdigest()
     version = platform.python_version()
+    guests = home.absolute() / "guest"
     return GuestEnvironment(
         # Not the virtual environment's link to it: nothing of codeio is to be importable.
         python=Path(os.path.realpath(sys.executable)),
         python_version=version,
-        prefix=home.absolute() / "guest" / f"{lock_hash[:16]}-{version}",
+        prefix=guests / f"{lock_hash[:16]}-{version}",
         lock_hash=lock_hash,
+        zygote=guests / f"zygote-{source_hash[:16]}-{platform.machine()}.so",
     )
 
 
@@ -93,6 +106,20 @@ def _build(environment: GuestEnvironment) -> None:
     flags = ["-q", "-j0", "--invalidation-mode=unchecked-hash", "-x", "/tests/"]
     _run([environment.python, "-m", "compileall", *flags, partial])
     partial.rename(prefix)
+
+
+def _build_zygote(zygote: Path, say: Callable[[str], None]) -> None:
+    if not shutil.which("cc"):
+        install_package("gcc", "libc6-dev", say=say)
+    zygote.parent.mkdir(parents=True, exist_ok=True)
+    partial = zygote.with_name(f".{zygote.name}.partial")
+    complaint = complaint_of(["cc", "-O2", "-shared", "-fPIC", "-o", partial, ZYGOTE])
+    if complaint is not None:
+        raise UsageError(
+            f"cannot compile what starts programs in the sandbox ({complaint}); "
+            "install a C compiler: `sudo apt-get install -y gcc libc6-dev`"
+        )
+    partial.rename(zygote)
 
 
 def _run(command: list[str | Path]) -> None:

@@ -1,9 +1,10 @@
-"""Common to getting `runsc` and the guest environment: their home, its lock, running a tool."""
+"""Common to getting `runsc` and the guest environment: their home, its lock, running tools."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -34,6 +35,21 @@ def only_builder(home: Path) -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def install_package(*names: str, say: Callable[[str], None]) -> str | None:
+    """Install packages of the distribution; return None when that went well, else why not."""
+    if not shutil.which("apt-get"):
+        return "there is no apt-get here"
+    say(f"installing the distribution's {' '.join(names)}")
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", *names]):
+        complaint = complaint_of(
+            [*root, "apt-get", *arguments], environment={"DEBIAN_FRONTEND": "noninteractive"}
+        )
+        if complaint is not None:
+            return f"apt-get cannot install {' '.join(names)} ({complaint})"
+    return None
 
 
 def complaint_of(

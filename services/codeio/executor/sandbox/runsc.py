@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeio.executor.sandbox.provision import complaint_of, only_builder
+from codeio.executor.sandbox.provision import complaint_of, install_package, only_builder
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -215,16 +215,9 @@ def _build_with_go(home: Path, say: Callable[[str], None]) -> tuple[Path, str]:
 
 
 def _install_package(home: Path, say: Callable[[str], None]) -> tuple[Path, str]:  # noqa: ARG001
-    if not shutil.which("apt-get"):
-        raise _Unavailable("there is no apt-get here")
-    say("installing the distribution's runsc; it may be years old and slow")
-    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "runsc"]):
-        complaint = complaint_of(
-            [*root, "apt-get", *arguments], environment={"DEBIAN_FRONTEND": "noninteractive"}
-        )
-        if complaint is not None:
-            raise _Unavailable(f"apt-get cannot install runsc ({complaint})")
+    complaint = install_package("runsc", say=say)
+    if complaint is not None:
+        raise _Unavailable(complaint)
     path = shutil.which("runsc")
     if not path:
         raise _Unavailable("the package brought no runsc on PATH")

@@ -5,65 +5,75 @@ the process and can change anything in it. Nothing outside believes more.
 """
 
 import contextlib
+import gc
 import importlib
-import inspect
 import io
 import json
 import os
 import random
 import signal
+import site
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeAlias
 
 import clocks
 import effects
-import isolation
-import tracer
 from protocol import RESULT, read_frame, write_frame
 
 FILENAME = "<program>"
 RESULTS = 3  # the descriptor for reports
+TAKES_REST = 0x04  # flag of a code object: it has *args
 
 Fields: TypeAlias = dict[str, Any]
 Limits: TypeAlias = dict[str, Any]
 
+# Imported ahead of time: what one program in a hundred uses. All memory that an
+# interpreter has is to be copied for the children that touch it, so not more.
 COMMON_MODULES = (
-    "abc", "argparse", "array", "base64", "bisect", "calendar", "cmath", "collections",
-    "contextlib", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib", "enum",
-    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "keyword", "logging",
-    "math", "numbers", "operator", "pprint", "queue", "re", "secrets", "statistics", "string",
-    "struct", "textwrap", "threading", "tokenize", "typing", "unicodedata", "unittest",
-    "urllib.parse", "uuid", "zlib",
+    "abc", "bisect", "collections", "copy", "datetime", "decimal", "enum", "functools", "heapq",
+    "itertools", "json", "math", "operator", "random", "re", "string", "typing",
 )  # fmt: skip
+# By the bits of an interpreter's number from the third on.
+PACKAGES = (
+    (),
+    ("numpy",),
+    ("numpy", "scipy.optimize", "scipy.stats", "pandas", "sympy", "networkx"),
+)
 
 
-_limits: Limits = {}
-
-
-def warm_up(interpreter: int, limits: str) -> None:
+def warm_up(interpreter: int) -> None:
     """Import what programs commonly use, once, in the parent of all children."""
-    _limits.update(json.loads(limits))
-    for name in COMMON_MODULES:
+    # What Python sets up at its start when it is to read the machine's own packages as well.
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    for name in (*COMMON_MODULES, *PACKAGES[interpreter >> 2]):
         importlib.import_module(name)
     if interpreter & 2:
-        importlib.import_module("numpy")
-    clocks.install(clocks.SHIFT_SECONDS if interpreter & 1 else 0, effects.note)
+        importlib.import_module("tracer")
+    replica = interpreter & 1
+    # A program that draws at random without a seed does so alike in every child of a
+    # replica, and differently in the other one.
+    random.seed(replica)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(replica)
+    clocks.install(clocks.SHIFT_SECONDS if replica else 0, effects.note)
     sys.addaudithook(effects.hook)
 
 
-def main(jobs: int, results: int, spill: int) -> NoReturn:
+def main(jobs: int, results: int, spill: int, *, limits: Limits) -> NoReturn:
     """Do a job in this process, which is fresh from the fork, and end it."""
     try:
         scratch, job = read_frame(jobs), read_frame(jobs)
         if scratch is not None and job is not None:
             keep_descriptors(results, spill)
-            isolation.confine(_limits, scratch[2].decode())
-            run(json.loads(job[2]), _limits)
-    except BaseException:  # noqa: BLE001  (the last resort of a process about to end)
-        os.write(2, traceback.format_exc().encode())
+            if scratch[2]:
+                os.chdir(scratch[2])
+            run(json.loads(job[2]), limits)
+    except BaseException as error:  # noqa: BLE001  (the last resort of a process about to end)
+        os.write(2, repr(error).encode())
     finally:
         os._exit(0)
 
@@ -102,6 +112,7 @@ class Printed(io.BytesIO):
 
 
 def run(job: Fields, limits: Limits) -> None:
+    gc.enable()  # the interpreter itself does without
     for name in ("SIGXFSZ", "SIGPIPE"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     effects.taken()
@@ -134,7 +145,7 @@ def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fie
         clocks.restore_dates()
     try:
         if traced:
-            compiled = tracer.compile_program(code, FILENAME)
+            compiled = sys.modules["tracer"].compile_program(code, FILENAME)
         else:
             compiled = compile(code, FILENAME, "exec", dont_inherit=True)
         exec(compiled, namespace)  # noqa: S102  (it is what we are for)
@@ -162,7 +173,7 @@ def make_call(
     elif "seed" in call:
         arguments = seed_generators(function, call["seed"])
     printed = redirect(call.get("stdin", ""), limits)
-    recorder = tracer.Recorder(FILENAME, trace_steps) if trace_steps else None
+    recorder = sys.modules["tracer"].Recorder(FILENAME, trace_steps) if trace_steps else None
     started = time.process_time()
     try:
         if recorder is not None:
@@ -205,11 +216,8 @@ def redirect(text: str, limits: Limits) -> Printed:
 
 def seed_generators(function: Callable[..., Any], seed: int) -> tuple[Any, ...]:
     """Seed an input generator; return the arguments that its form asks for."""
-    try:
-        takes_argument = bool(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        takes_argument = True
-    if takes_argument:
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_argcount or code.co_flags & TAKES_REST:
         return (random.Random(seed),)  # noqa: S311
     random.seed(seed)
     if "numpy" in sys.modules:
@@ -260,9 +268,11 @@ def changes(before: str, keywords: Fields) -> Fields:
 def describe(error: BaseException) -> Fields:
     """Describe an exception whose class may be the program's own and misbehave."""
     line = 0
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename == FILENAME:
-            line = number
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == FILENAME:
+            line = step.tb_lineno
+        step = step.tb_next
     if isinstance(error, SyntaxError):
         line = error.lineno or 0
     try:

@@ -1,12 +1,13 @@
-"""Process 1 of a sandbox: takes jobs from the host and watches over the children that do them.
+"""The first process of a guest: takes jobs from the host and watches over their children.
 
 It never parses what a child says, it only passes frames on: a program can lie
 about its own calls and about nothing else. When the host goes away, or an
-interpreter dies, it ends, and with it everything in the sandbox; the host
+interpreter dies, it ends, and with it everything that it started; the host
 starts another one.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -20,7 +21,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import isolation
-from protocol import END, HEADER, JOB, KILL, READY, RESULT, SLOW, read_frame, write_frame
+from protocol import (
+    CONFIG,
+    END,
+    HEADER,
+    JOB,
+    KILL,
+    READY,
+    RESULT,
+    SLOW,
+    SPENT,
+    read_frame,
+    write_frame,
+)
 
 Limits: TypeAlias = dict[str, Any]
 
@@ -44,7 +57,8 @@ class Interpreter:
         program = str(Path(__file__).with_name("interpreter.py"))
         arguments = [str(number), json.dumps(limits), *map(str, inherited)]
         self.process = subprocess.Popen(
-            [sys.executable, "-s", "-B", program, *arguments],
+            # Without the packages that the machine's own Python may have.
+            [sys.executable, "-s", "-S", "-B", program, *arguments],
             stdin=wake_read,
             stdout=status_write,
             pass_fds=inherited,
@@ -52,6 +66,10 @@ class Interpreter:
         )
         for fd in (wake_read, status_write, *inherited):
             os.close(fd)
+        ready = os.read(self.status, 1)
+        if not ready:
+            os._exit(1)  # it said why on standard error
+        self.mounts_scratch = ready == b"+"
 
     def start(self, job: bytes, scratch: str) -> None:
         """Make it fork a child, which reads the job and works in the scratch folder."""
@@ -80,7 +98,7 @@ class Watch:
         self.received = self.spilled = 0
         self.killed = ""
         self.ended = False
-        self.scratch = tempfile.mkdtemp(prefix="job-")
+        self.scratch = "" if interpreter.mounts_scratch else tempfile.mkdtemp(prefix="job-")
         self.next_call()
         self.poll = select.poll()
         self.sources = {
@@ -100,7 +118,18 @@ class Watch:
             for fd, _ in sorted(self.poll.poll(TICK_MS), key=lambda e: e[0] == self.status):
                 self.sources[fd](fd)
             self.on_tick()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scratch:
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what the child left, in gVisor wherever it could leave something."""
+        home = Path(self.scratch)
+        places = home.parent.iterdir() if self.limits["namespaces"] else (home,)
+        for place in places:
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
 
     @property
     def status(self) -> int:
@@ -186,6 +215,9 @@ class Watch:
             end = HEADER.size + length
             if len(self.pending) < end:
                 return True
+            if self.slow_told and self.limits["enforce_cpu"]:
+                spent = b"%.2f" % self.cpu_seconds()
+                write_frame(HOST_OUT, SPENT, self.interpreter.number, spent)
             # The header is written anew: a child speaks for its own job only.
             payload = bytes(self.pending[HEADER.size : end])
             write_frame(HOST_OUT, RESULT, self.interpreter.number, payload)
@@ -195,21 +227,55 @@ class Watch:
         return True
 
 
-def main(limits: Limits) -> None:
-    interpreters: dict[int, Interpreter] = {}
-    write_frame(HOST_OUT, READY, 0, sys.version.split()[0].encode())
-    while True:
+def is_gvisor() -> bool:
+    """Tell whether the kernel here is gVisor's, by what it says of its start."""
+    said = ctypes.create_string_buffer(1 << 12)
+    read_all = 3
+    size = isolation.libc.klogctl(read_all, said, len(said))
+    return size > 0 and b"Starting gVisor..." in said.raw[:size]
+
+
+class Leave:
+    """Ends this process on SIGTERM: at once, or when the job that it has is done."""
+
+    def __init__(self) -> None:
+        self.busy = self.asked = False
+        signal.signal(signal.SIGTERM, self.on_signal)
+
+    def on_signal(self, *_: object) -> None:
+        if not self.busy:
+            os._exit(0)
+        self.asked = True
+
+
+def main(zygote: str, lock_hash: str) -> None:
+    leave = Leave()
+    frame = read_frame(HOST_IN)
+    if frame is None or frame[0] != CONFIG:
+        return
+    inside = is_gvisor()
+    config = json.loads(frame[2])
+    limits = {**config["limits"], "namespaces": inside, "zygote": zygote}
+    interpreters = {number: Interpreter(number, limits) for number in config["warm"]}
+    ready = {
+        "gvisor": inside,
+        "python_version": sys.version.split()[0],
+        "lock_hash": lock_hash,
+    }
+    write_frame(HOST_OUT, READY, 0, json.dumps(ready).encode())
+    while not leave.asked:
         frame = read_frame(HOST_IN)
         if frame is None:
             return
+        leave.busy = True
         kind, number, payload = frame
-        if kind != JOB:
-            continue  # the job that was to be killed had ended by itself
-        if number not in interpreters:
-            interpreters[number] = Interpreter(number, limits)
-        Watch(interpreters[number], payload, limits).run()
+        if kind == JOB:  # else it was to kill a job that had ended by itself
+            if number not in interpreters:
+                interpreters[number] = Interpreter(number, limits)
+            Watch(interpreters[number], payload, limits).run()
+        leave.busy = False
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(*sys.argv[1:])
     os._exit(0)

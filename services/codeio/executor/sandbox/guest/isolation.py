@@ -1,37 +1,51 @@
 """What keeps a child apart, all by the kernel it runs on: namespaces, limits, a filter.
 
 Inside gVisor that kernel is the sandbox's own. Under `--sandbox process` it is
-the host's, and there are no namespaces; that mode promises nothing.
+the host's, and there are no namespaces; that mode promises nothing. The rules
+are made here, ahead of time; `zygote.c` applies them to each child.
 """
 
 import ctypes
 import os
-import platform
 import resource
 import struct
-from pathlib import Path
 from typing import Any
 
-NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
-
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
-PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 38, 24
-CAPABILITY_VERSION_3 = 0x20080522
+NEW_USER, NEW_NET = 0x10000000, 0x40000000
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+SCRATCH_INODES = 4096
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Limit(ctypes.Structure):
+    _fields_ = (("resource", ctypes.c_int), ("value", ctypes.c_ulong))
+
+
+class Filter(ctypes.Structure):
+    """A program for the kernel's filter of system calls (`struct sock_fprog`)."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
+
+
+class Confinement(ctypes.Structure):
+    """The rules for a child (`struct confinement` in zygote.c)."""
+
+    _fields_ = (
+        ("namespaces", ctypes.c_int),
+        ("mounts", ctypes.c_int),
+        ("limits", ctypes.c_int),
+        ("limit", Limit * 8),
+        ("scratch", ctypes.c_char_p),
+        ("filter", Filter),
+    )
 
 
 def enter_namespaces() -> None:
     """Give the interpreter a user namespace, so that it may make others for its children."""
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.unshare(NEW_USER)
-    libc.unshare(NEW_NET)
-
-
-def new_pid_namespace() -> None:
-    """Make the next child process 1 of a pid namespace, with an IPC namespace of its own."""
-    libc.unshare(NEW_PID)
-    libc.unshare(NEW_IPC)
+    if libc.unshare(NEW_USER) or libc.unshare(NEW_NET):
+        raise OSError(ctypes.get_errno(), "the sandbox refuses namespaces")
 
 
 def cpu_clock(pid: int) -> int:
@@ -39,32 +53,31 @@ def cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def confine(limits: dict[str, Any], scratch: str) -> None:
-    """Take from this process, for good, what a program has no need of."""
-    os.chdir(scratch)
-    memory = address_space() + limits["memory_bytes"]
-    for name, wanted in (
-        (resource.RLIMIT_AS, memory),
+def confinement(limits: dict[str, Any]) -> Confinement:
+    """Return the rules for the children of this process, which is as large as it will be."""
+    wanted = (
+        (resource.RLIMIT_AS, address_space() + limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["scratch_bytes"]),
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, limits["processes"]),
-    ):
+    )
+    inside = limits["namespaces"]
+    rules = Confinement(namespaces=inside, mounts=inside, limits=len(wanted))
+    for place, (name, value) in zip(rules.limit, wanted, strict=False):
         hard = resource.getrlimit(name)[1]
-        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(name, (value, value))
-    for capability in range(64):
-        if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
-            break
-    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
-    libc.capset(header, bytes(24))
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
-    refuse_new_processes()
+        place.resource = name
+        place.value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    size = limits["scratch_bytes"]
+    rules.scratch = b"mode=1777,size=%d,nr_inodes=%d" % (size, SCRATCH_INODES)
+    program = filter_program()
+    rules.filter = Filter(len(program) // INSTRUCTION.size, program)
+    return rules
 
 
 def address_space() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
 
 
 # Numbers of the system calls by machine: the architecture's audit id, fork,
@@ -78,11 +91,14 @@ ALLOW, FAIL_EPERM, FAIL_ENOSYS, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x800
 LOAD, JUMP_EQUAL, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 
 
-def refuse_new_processes() -> None:
+INSTRUCTION = struct.Struct("=HBBI")
+
+
+def filter_program() -> bytes:
     """Let threads through and refuse processes, so that the memory limit of one is that of all."""
-    numbers = SYSTEM_CALLS.get(platform.machine())
+    numbers = SYSTEM_CALLS.get(os.uname().machine)
     if numbers is None:
-        return
+        return b""
     audit_id, fork, vfork, clone, clone3, *others = numbers
     program = [
         (LOAD, 0, 0, 4),  # the architecture
@@ -102,7 +118,4 @@ def refuse_new_processes() -> None:
         (RETURN, 0, 0, FAIL_EPERM),
         (RETURN, 0, 0, ALLOW),
     ]
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    filter_program = struct.pack("@HP", len(program), ctypes.addressof(buffer))
-    libc.prctl(PR_SET_SECCOMP, 2, filter_program, 0, 0)
+    return b"".join(INSTRUCTION.pack(*instruction) for instruction in program)

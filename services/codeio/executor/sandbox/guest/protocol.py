@@ -1,7 +1,7 @@
 """Frames between the host, the init of a sandbox, its interpreters and their children.
 
 A frame is a header (length of the payload, kind, interpreter) and a payload,
-which is JSON for all kinds but KILL, whose payload is the reason.
+which is JSON, but for KILL (the reason), SLOW (the number of the call) and SPENT (seconds).
 """
 
 import os
@@ -14,7 +14,9 @@ KILL = 2  # host to init: end the running job, for the reason given
 RESULT = 3  # child to host: the program was loaded (first frame), a call ended (the others)
 SLOW = 4  # init to host: the running call has used a second; watch it
 END = 5  # init to host: the child is gone; how
-READY = 6  # init to host: the sandbox is up
+READY = 6  # init to host: the guest is up, and what it is
+CONFIG = 7  # host to init, before all else: the limits, and which interpreters to start
+SPENT = 8  # init to host: processor time of the slow call whose result comes next
 
 
 def read_exactly(fd: int, size: int) -> bytes | None:
