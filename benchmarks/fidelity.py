@@ -137,7 +137,7 @@ async def reproduced(
 async def second_run(
     executed: Sequence[ExecutedProgram], rows: Sequence[dict[str, Any]]
 ) -> dict[str, str]:
-    pool, _ = make_pool(load_settings(), say=print)
+    pool = make_pool(load_settings(), say=print)
     kept: Counter[bool] = Counter()
     recorded: Counter[bool] = Counter()
     async with pool:

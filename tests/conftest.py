@@ -22,7 +22,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 async def sandbox() -> AsyncIterator[Pool]:
     """Real gVisor sandboxes; `make test` has installed what they need."""
     settings = load_settings(flags={"sandbox": {"workers": 2}})
-    pool, _ = make_pool(settings, say=lambda _: None)
+    pool = make_pool(settings, say=lambda _: None)
     async with pool:
         yield pool
 

@@ -234,7 +234,7 @@ async def test_garbage_instead_of_reports_ends_the_job(sandbox: Pool) -> None:
 
 async def test_a_dead_sandbox_is_replaced_and_its_job_done_elsewhere() -> None:
     settings = load_settings(flags={"sandbox": {"workers": 1}})
-    pool, _ = make_pool(settings, say=lambda _: None)
+    pool = make_pool(settings, say=lambda _: None)
     others = set(psutil.Process().children(recursive=True))
     async with pool:
         guest = set(psutil.Process().children(recursive=True)) - others
@@ -253,7 +253,7 @@ async def test_a_dead_sandbox_is_replaced_and_its_job_done_elsewhere() -> None:
 
 async def test_a_cancelled_job_frees_its_sandbox() -> None:
     settings = load_settings(flags={"sandbox": {"workers": 1}})
-    pool, _ = make_pool(settings, say=lambda _: None)
+    pool = make_pool(settings, say=lambda _: None)
     others = set(psutil.Process().children(recursive=True))
     async with pool:
         endless = asyncio.create_task(call(pool, HOSTILE["loops for ever"][0], {"a": 1}))
@@ -271,7 +271,7 @@ async def test_a_sleeper_is_tried_once_more_alone_and_then_out_of_time() -> None
     settings = load_settings(
         flags={"sandbox": {"workers": 2}, "limits": {"cpu_seconds": 0.5, "wall_factor": 1}}
     )
-    pool, _ = make_pool(settings, say=lambda _: None)
+    pool = make_pool(settings, say=lambda _: None)
     async with pool:
         code = "import time\ndef main_solution(a):\n    time.sleep(60)\n"
         sleeping, *honest = await asyncio.gather(

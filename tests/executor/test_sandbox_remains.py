@@ -23,7 +23,7 @@ async def test_neither_folders_nor_mounts_remain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    pool, _ = make_pool(load_settings(flags={"sandbox": {"workers": 1}}), say=lambda _: None)
+    pool = make_pool(load_settings(flags={"sandbox": {"workers": 1}}), say=lambda _: None)
 
     async with pool:
         request = ExecuteRequest(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeio.executor.stage import Executor, GuestVersion
+from codeio.executor.sandbox.guests import GuestVersion
+from codeio.executor.stage import Executor
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
 from codeio.runtime.settings import ExecutorSettings, LimitsSettings

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeio.executor.sizes import oversize
@@ -22,18 +21,11 @@ from codeio.v1.records_pb2 import Direction, ExecutedProgram, IoPair, Prediction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from codeio.executor.sandbox.guests import GuestVersion
     from codeio.runtime.settings import ExecutorSettings, LimitsSettings
     from codeio.runtime.stage import Sandbox
 
 _MAX_SEED = 2**31
-
-
-@dataclass(frozen=True)
-class GuestVersion:
-    """What programs meet in the sandbox, for the record."""
-
-    python_version: str
-    lock_hash: str
 
 
 class Executor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from codeio.cot_generator import CotGenerator, TraceTeacher
 from codeio.executor.sandbox import make_pool
 from codeio.executor.sandbox.shared import SharedProcesses
-from codeio.executor.stage import Executor, GuestVersion
+from codeio.executor.stage import Executor
 from codeio.normalizer import Normalizer
 from codeio.runtime.errors import UsageError
 from codeio.verifier import Verifier
@@ -17,6 +17,7 @@ from codeio.verifier import Verifier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from codeio.executor.sandbox.guests import GuestVersion
     from codeio.runtime.settings import Settings
     from codeio.runtime.stage import Sandbox, Stage
 
@@ -39,12 +40,8 @@ async def open_workshop(
     Raises:
         UsageError: they cannot be had on this machine.
     """
-    pool, environment = make_pool(settings, say=say)
-    async with pool:
-        guest = GuestVersion(
-            python_version=environment.python_version, lock_hash=environment.lock_hash
-        )
-        yield Workshop(sandbox=pool, guest=guest, workers=pool.workers)
+    async with make_pool(settings, say=say) as pool:
+        yield Workshop(sandbox=pool, guest=pool.version, workers=pool.workers)
 
 
 def check_stages(settings: Settings) -> None:

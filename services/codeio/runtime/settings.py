@@ -49,8 +49,16 @@ class LimitsSettings(Section):
 class SandboxSettings(Section):
     """Where untrusted code runs."""
 
-    backend: Literal["gvisor", "process"] = "gvisor"
+    backend: Literal["gvisor", "remote", "process"] = Field(
+        "gvisor", description="remote: in sandbox pods, by their address."
+    )
+    address: str = Field("", description="HOST:PORT of the sandbox pods, all of them by one name.")
+    listen: str = Field("0.0.0.0:50052", description="HOST:PORT where a sandbox pod serves.")
     workers: int = Field(0, ge=0, description="Jobs at a time; 0: as many as there are cores.")
+    jobs_per_guest: int = Field(10_000, gt=0, description="Jobs until a sandbox is replaced.")
+    guest_memory_bytes: int = Field(
+        2 << 30, gt=0, description="Memory of a sandbox between jobs, above which it is replaced."
+    )
     home: Path = Field(
         default_factory=default_home,
         description="What is fetched and built once: runsc, the guest's packages, sources.",

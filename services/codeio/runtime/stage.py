@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from codeio.runtime.records import Record
-    from codeio.v1.execution_pb2 import ExecuteRequest, ExecuteResponse
+    from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse
 
 
 class Stage(Protocol):
@@ -28,6 +28,18 @@ class Sandbox(Protocol):
 
     async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
         """Make the calls of one program in one child process.
+
+        Raises:
+            TransientError: the sandbox failed, not the program.
+        """
+        ...
+
+
+class StreamingSandbox(Sandbox, Protocol):
+    """A sandbox whose results need not be waited for together."""
+
+    def stream(self, request: ExecuteRequest, /) -> AsyncIterator[CallResult]:
+        """Do what `execute` does, and yield the results in the order of the calls as they come.
 
         Raises:
             TransientError: the sandbox failed, not the program.

@@ -1,82 +1,46 @@
-"""Two ways to start a guest: inside gVisor, or as a plain process for those who ask for it."""
+"""The ways to a guest: in gVisor on this machine, in a sandbox pod, or as a plain process."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-import shutil
+import random
+import socket
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import psutil
-
-from codeio.executor.sandbox import frames
+from codeio.executor.sandbox.guests import LocalGuest, RemoteGuest
 from codeio.executor.sandbox.runsc import Runsc, sandbox_flags
-from codeio.runtime.errors import TransientError
+from codeio.runtime.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.executor.sandbox.guest_environment import GuestEnvironment
+    from codeio.executor.sandbox.guests import Guest
     from codeio.runtime.settings import LimitsSettings
 
 GUEST = Path(__file__).parent / "guest"
-START_SECONDS = 60
 RESULT_BYTES = 32 << 20
+CONNECT_SECONDS = 10
+# Started with the guest, so that the first job need not wait: the plain interpreter.
+WARM = (0,)
 
 
 class Backend(Protocol):
     """Starts guests; all of them speak the same protocol."""
 
-    async def start(self) -> Guest: ...
+    async def start(self, *, niceness: int = 0) -> Guest:
+        """Return a new guest that is up; `niceness` holds where it runs on this machine.
 
-
-@dataclass
-class Guest:
-    """A running sandbox and the two ends of its pipe."""
-
-    process: asyncio.subprocess.Process
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    folder: Path
-    """Where its files on the host are; removed with it."""
-
-    def cpu_seconds(self) -> float:
-        """Return the processor time, by the host's clock, of everything that serves this guest.
-
-        gVisor's own clock counts the time for which a thread could have run,
-        so it runs ahead on a busy host.
+        Raises:
+            TransientError: it did not come up; another try may go better.
+            UsageError: none will ever come up so.
         """
-        total = 0.0
-        try:
-            root = psutil.Process(self.process.pid)
-            for process in (root, *root.children(recursive=True)):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    times = process.cpu_times()
-                    total += times.user + times.system
-                    total += times.children_user + times.children_system
-        except psutil.NoSuchProcess:
-            pass
-        return total
-
-    async def stop(self) -> None:
-        """End the guest with everything in it."""
-        self.writer.close()
-        try:
-            # The guest's init ends when its input does, and runsc then cleans up after it.
-            await asyncio.wait_for(self.process.wait(), timeout=5)
-        except TimeoutError:
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                for process in psutil.Process(self.process.pid).children(recursive=True):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.kill()
-                self.process.kill()
-            await self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        ...
 
 
 @dataclass(frozen=True)
@@ -90,35 +54,48 @@ class GvisorBackend:
     """Where runsc keeps its own state. As root it mounts a network namespace there
     and leaves it, so one folder serves all sandboxes."""
 
-    async def start(self) -> Guest:
+    async def start(self, *, niceness: int = 0) -> Guest:
         folder = Path(tempfile.mkdtemp(prefix="codeio-sandbox-"))
-        command = guest_command(
-            self.environment.python, Path("/codeio"), self.limits, in_gvisor=True
-        )
         (folder / "rootfs").mkdir()
-        (folder / "config.json").write_text(json.dumps(self._bundle(command)))
+        (folder / "config.json").write_text(json.dumps(self._bundle()))
         flags = (*sandbox_flags(self.runsc.platform), f"--root={self.state}")
-        return await _spawn(
-            [self.runsc.path, *flags, "run", f"--bundle={folder}", folder.name],
-            folder,
-            environment=None,
-        )
+        command: list[str | Path] = [
+            self.runsc.path,
+            *flags,
+            "run",
+            f"--bundle={folder}",
+            folder.name,
+        ]
+        guest = await _spawn(command, folder, environment=None, niceness=niceness)
+        await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+        return guest
 
-    def _bundle(self, command: Sequence[str]) -> dict[str, Any]:
+    def _bundle(self) -> dict[str, Any]:
         """Return the OCI configuration of the sandbox."""
         mounts: list[dict[str, Any]] = [
             {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+            # Nothing that a program could leave behind there.
             {
-                "destination": "/tmp",  # noqa: S108  (in the sandbox)
+                "destination": "/dev",
+                "type": "tmpfs",
+                "source": "tmpfs",
+                "options": ["nosuid", "noexec", "mode=755"],
+            },
+            {
+                "destination": "/tmp",  # noqa: S108  (in the sandbox; each child mounts its own)
                 "type": "tmpfs",
                 "source": "tmpfs",
                 "options": ["nosuid", "nodev", "mode=1777", f"size={64 << 20}"],
             },
         ]
-        shared = {Path("/codeio"): GUEST, Path("/packages"): self.environment.prefix}
+        environment = self.environment
+        shared = {
+            Path("/codeio"): GUEST,
+            Path("/packages"): environment.prefix,
+            Path("/zygote.so"): environment.zygote,
+        }
         shared |= {path: path for path in (Path("/usr"), Path("/lib"), Path("/lib64"))}
-        python_prefix = self.environment.python.parent.parent
+        python_prefix = environment.python.parent.parent
         if not python_prefix.is_relative_to("/usr"):
             shared[python_prefix] = python_prefix
         mounts += [
@@ -133,14 +110,14 @@ class GvisorBackend:
         ]
         # Rootless runsc maps one user only, its own, as 0; it has no capabilities either way.
         user = 65534 if os.geteuid() == 0 else 0
-        environment = guest_variables(Path("/packages"))
+        variables = guest_variables(Path("/packages"))
         return {
             "ociVersion": "1.0.0",
             "process": {
                 "terminal": False,
                 "user": {"uid": user, "gid": user},
-                "args": list(command),
-                "env": [f"{name}={value}" for name, value in environment.items()],
+                "args": guest_command(environment, Path("/codeio"), Path("/zygote.so")),
+                "env": [f"{name}={value}" for name, value in variables.items()],
                 "cwd": "/",
                 "capabilities": {},
                 "noNewPrivileges": True,
@@ -161,24 +138,71 @@ class ProcessBackend:
     environment: GuestEnvironment
     limits: LimitsSettings
 
-    async def start(self) -> Guest:
+    async def start(self, *, niceness: int = 0) -> Guest:
         folder = Path(tempfile.mkdtemp(prefix="codeio-process-"))
-        command = guest_command(self.environment.python, GUEST, self.limits, in_gvisor=False)
-        variables = guest_variables(self.environment.prefix) | {"TMPDIR": str(folder)}
-        return await _spawn(command, folder, environment=variables)
+        environment = self.environment
+        command = guest_command(environment, GUEST, environment.zygote)
+        variables = guest_variables(environment.prefix) | {"TMPDIR": str(folder)}
+        guest = await _spawn(command, folder, environment=variables, niceness=niceness)
+        await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+        return guest
 
 
-def guest_command(
-    python: Path, guest: Path, limits: LimitsSettings, *, in_gvisor: bool
-) -> list[str]:
-    """Return the command line of a guest's init."""
-    told = limits.model_dump() | {
-        # gVisor's clock of processor time is not good enough; see `Guest.cpu_seconds`.
-        "enforce_cpu": not in_gvisor,
-        "namespaces": in_gvisor,
-        "result_bytes": RESULT_BYTES,
-    }
-    return [str(python), "-s", "-B", str(guest / "init.py"), json.dumps(told)]
+@dataclass
+class RemoteBackend:
+    """Connects to sandbox pods (`codeio serve sandbox`), the least used one first."""
+
+    address: str
+    """`HOST:PORT`; a name that stands for several addresses is all of them."""
+    limits: LimitsSettings
+    _open: dict[str, list[RemoteGuest]] = field(default_factory=dict)
+
+    async def start(self, *, niceness: int = 0) -> Guest:  # noqa: ARG002  (pods set their own)
+        host, _, port = self.address.rpartition(":")
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                host, int(port), type=socket.SOCK_STREAM
+            )
+        except (OSError, ValueError) as error:
+            raise TransientError(f"no sandbox is at {self.address!r}: {error}") from error
+        complaint = ""
+        for address in sorted({str(entry[4][0]) for entry in found}, key=self._load):
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    reader, writer = await asyncio.open_connection(
+                        address, int(port), limit=1 << 20
+                    )
+                guest = RemoteGuest(reader, writer)
+                await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+            except (OSError, TransientError) as error:
+                complaint = f"{address}: {error or 'no answer'}"
+                continue
+            if not guest.in_gvisor:
+                await guest.stop()
+                raise UsageError(
+                    f"the sandbox at {address} is not inside gVisor; give its pods the RuntimeClass"
+                )
+            self._open.setdefault(address, []).append(guest)
+            return guest
+        raise TransientError(f"no sandbox at {self.address} has a free slot ({complaint})")
+
+    def _load(self, address: str) -> tuple[int, float]:
+        guests = [guest for guest in self._open.get(address, ()) if guest.usable]
+        self._open[address] = guests
+        # Executors that start together are not all to try the same one first.
+        return len(guests), random.random()  # noqa: S311
+
+
+def guest_config(limits: LimitsSettings, *, enforce_cpu: bool) -> dict[str, Any]:
+    """Return what a guest is told before all else; `enforce_cpu`: that it is to watch the time."""
+    told = limits.model_dump() | {"enforce_cpu": enforce_cpu, "result_bytes": RESULT_BYTES}
+    return {"limits": told, "warm": WARM}
+
+
+def guest_command(environment: GuestEnvironment, guest: Path, zygote: Path) -> list[str]:
+    """Return the command line of a guest's init, given where its files are for it."""
+    init = [str(guest / "init.py"), str(zygote), environment.lock_hash]
+    return [str(environment.python), "-s", "-S", "-B", *init]
 
 
 def guest_variables(packages: Path) -> dict[str, str]:
@@ -196,10 +220,16 @@ def guest_variables(packages: Path) -> dict[str, str]:
 
 
 async def _spawn(
-    command: Sequence[str | Path], folder: Path, *, environment: dict[str, str] | None
-) -> Guest:
+    command: Sequence[str | Path],
+    folder: Path,
+    *,
+    environment: dict[str, str] | None,
+    niceness: int,
+) -> LocalGuest:
+    nice = ["nice", f"-n{niceness}"] if niceness else []
     with (folder / "stderr").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
+            *nice,
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -209,16 +239,4 @@ async def _spawn(
             start_new_session=True,
             limit=1 << 20,
         )
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("asked for pipes")
-    guest = Guest(process, process.stdout, process.stdin, folder)
-    try:
-        frame = await asyncio.wait_for(frames.read(guest.reader), START_SECONDS)
-    except (TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
-        told = (folder / "stderr").read_text(errors="replace").strip()
-        await guest.stop()
-        raise TransientError(f"a sandbox did not start: {told[-500:] or error!r}") from error
-    if frame.kind != frames.READY:
-        await guest.stop()
-        raise TransientError("a sandbox did not start: it does not speak the guest protocol")
-    return guest
+    return LocalGuest(process, folder)

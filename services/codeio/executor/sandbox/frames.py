@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # The guest's twin of this file is guest/protocol.py; it can import nothing from here.
 _HEADER = struct.Struct(">IBB")
 
-JOB, KILL, RESULT, SLOW, END, READY = 1, 2, 3, 4, 5, 6
+JOB, KILL, RESULT, SLOW, END, READY, CONFIG, SPENT = 1, 2, 3, 4, 5, 6, 7, 8
 
 # No honest guest sends more in one frame; a larger length means that the stream is broken.
 MAX_PAYLOAD = 64 << 20

@@ -1,89 +1,66 @@
-"""The pool: long-lived sandboxes, one job at a time in each."""
+"""The pool: long-lived guests, one job at a time in each, and a child process per job."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import re
-import signal
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from codeio.executor.sandbox import frames
+from codeio.executor.sandbox.job import GuestDied, Job
+from codeio.executor.sandbox.slots import Slots
 from codeio.executor.sizes import oversize
 from codeio.runtime import values
-from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse, Outcome
+from codeio.v1.execution_pb2 import CallResult, ExecuteResponse, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from types import TracebackType
 
-    from codeio.executor.sandbox.backends import Backend, Guest
-    from codeio.runtime.settings import LimitsSettings
-    from codeio.v1.execution_pb2 import Call
+    from codeio.executor.sandbox.backends import Backend
+    from codeio.executor.sandbox.guests import Guest, GuestVersion
+    from codeio.executor.sandbox.slots import Slot
+    from codeio.runtime.settings import LimitsSettings, SandboxSettings
+    from codeio.v1.execution_pb2 import Call, ExecuteRequest
 
-_NUMPY = re.compile(r"\b(numpy|scipy|pandas)\b")
-_METER_SECONDS = 0.1
-# A job whose calls keep ending their process is started anew this often.
+# A request whose calls keep ending their process is given a new one this often.
 _MAX_RESTARTS = 2
-_TIMEOUTS = {"cpu": Outcome.OUTCOME_CPU_TIMEOUT, "wall": Outcome.OUTCOME_WALL_TIMEOUT}
-
-
-@dataclass
-class _JobReport:
-    """What came back from one child: the reports it sent, and how it ended."""
-
-    loaded: dict[str, Any] | None = None
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    status: int = 0
-    killed: str = ""
-
-
-class _Meter:
-    """Holds a slow call to its processor time by the host's clock."""
-
-    def __init__(self, guest: Guest, interpreter: int) -> None:
-        self._guest = guest
-        self._interpreter = interpreter
-        self._watch: asyncio.Task[None] | None = None
-        self._start = 0.0
-
-    def start(self, allowed: float) -> None:
-        # The first second went by before the guest spoke up.
-        self._start = self._guest.cpu_seconds() - 1.0
-        self._watch = asyncio.create_task(self._kill_after(allowed))
-
-    def stop(self) -> float:
-        """Return the processor time since the start in seconds; 0 when it was not started."""
-        if self._watch is None:
-            return 0.0
-        self._watch.cancel()
-        self._watch = None
-        return self._guest.cpu_seconds() - self._start
-
-    async def _kill_after(self, allowed: float) -> None:
-        while self._guest.cpu_seconds() - self._start < allowed:  # noqa: ASYNC110  (a clock)
-            await asyncio.sleep(_METER_SECONDS)
-        self._guest.writer.write(frames.encode(frames.KILL, self._interpreter, b"cpu"))
+# Guests on shared slots yield the processors to those on reserved ones.
+_NICENESS = 10
 
 
 class Pool:
-    """A `runtime.stage.Sandbox` of `workers` guests; an asynchronous context manager."""
+    """A `runtime.stage.Sandbox` of guests; an asynchronous context manager.
 
-    def __init__(self, backend: Backend, *, limits: LimitsSettings, workers: int) -> None:
+    It has `workers` slots for all jobs, and `reserved` ones for interactive jobs alone.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        limits: LimitsSettings,
+        settings: SandboxSettings,
+        workers: int,
+        reserved: int = 0,
+    ) -> None:
         self._backend = backend
         self._limits = limits
+        self._settings = settings
+        self._niceness = _NICENESS if reserved else 0
+        self._slots = Slots(shared=workers, reserved=reserved)
+        self._retiring: set[asyncio.Task[None]] = set()
         self.workers = workers
-        self._idle: asyncio.Queue[Guest | None] = asyncio.Queue()
-        self._taking_all = asyncio.Lock()
+        self.version: GuestVersion
+        """Of the first guest, once the pool was entered; all are alike."""
 
     async def __aenter__(self) -> Self:
-        """Start one guest, to fail early; the others start when there is work for them."""
-        self._idle.put_nowait(await self._backend.start())
-        for _ in range(self.workers - 1):
-            self._idle.put_nowait(None)
+        """Start one guest, to fail early; the others start when there is work for them.
+
+        Raises:
+            TransientError, UsageError: as `Backend.start` does.
+        """
+        guest = await self._guest_in(self._slots.all[0])
+        self.version = guest.version
         return self
 
     async def __aexit__(
@@ -92,186 +69,140 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        guests = [await self._idle.get() for _ in range(self.workers)]
-        await asyncio.gather(*(guest.stop() for guest in guests if guest is not None))
+        """Wait for the jobs that run, and stop all guests."""
+        slots = await self._slots.close()
+        starting = [slot.starting for slot in slots if slot.starting is not None]
+        guests = await asyncio.gather(*starting, return_exceptions=True)
+        started = [guest for guest in guests if not isinstance(guest, BaseException)]
+        await asyncio.gather(*(guest.stop() for guest in started), *self._retiring)
 
-    async def execute(self, request: ExecuteRequest) -> ExecuteResponse:
+    async def start_all(self) -> None:
+        """Start the guests of all slots now, so that no job has to wait for that."""
+        await asyncio.gather(*map(self._guest_in, self._slots.all))
+
+    async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
         """Make the calls of a program; see `runtime.stage.Sandbox`."""
-        if not request.calls:
-            return ExecuteResponse()
-        results = await self._run_calls(request, list(request.calls), alone=False)
-        late = [i for i, r in enumerate(results) if r.outcome == Outcome.OUTCOME_WALL_TIMEOUT]
-        # Wall time depends on the load; the second verdict, on an idle pool, stands.
-        for i in late[:1]:
-            [results[i]] = await self._run_calls(request, [request.calls[i]], alone=True)
-        for result in results:
-            if result.outcome == Outcome.OUTCOME_OK:
-                self._check_output(result, unlimited=request.unlimited_sizes)
+        results: list[CallResult] = []
+        await self._run(request, results.append)
         return ExecuteResponse(results=results)
 
-    async def _run_calls(
-        self, request: ExecuteRequest, calls: Sequence[Call], *, alone: bool
-    ) -> list[CallResult]:
+    async def stream(self, request: ExecuteRequest, /) -> AsyncGenerator[CallResult]:
+        """Make the calls of a program; see `runtime.stage.Sandbox`."""
+        arrived: asyncio.Queue[CallResult | None] = asyncio.Queue()
+        # In a task of its own: a slot is not to wait for who reads the results.
+        running = asyncio.create_task(self._run(request, arrived.put_nowait))
+        running.add_done_callback(lambda _: arrived.put_nowait(None))
+        try:
+            while (result := await arrived.get()) is not None:
+                yield result
+            await running
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def _run(self, request: ExecuteRequest, deliver: Callable[[CallResult], None]) -> None:
         """Make the calls, in a new child after each that ends the process, within bounds."""
-        results: list[CallResult] = []
-        for _ in range(1 + _MAX_RESTARTS):
-            rest = calls[len(results) :]
-            report = await self._run_job(request, rest, alone=alone)
-            results += self._judge(report, len(rest))
-            if len(results) == len(calls) or report.killed in ("wall", "sandbox"):
-                break
-        results += [CallResult() for _ in calls[len(results) :]]
-        return results
+        left = list(request.calls)
+        restarts = deaths = 0
+        while left and restarts <= _MAX_RESTARTS and deaths < 2:
+            doubtful = False
+            try:
+                async with (
+                    self._slots.lend(request.priority) as slot,
+                    contextlib.aclosing(self._in_child(slot, request, left)) as results,
+                ):
+                    async for result in results:
+                        doubtful = self._depends_on_load(result, slot)
+                        if doubtful:
+                            break
+                        del left[0]
+                        deliver(self._checked(result, request))
+                restarts += 1
+            except GuestDied:
+                deaths += 1
+            if doubtful:
+                result = await self._alone(request, left.pop(0))
+                deliver(self._checked(result, request))
+        if left and deaths == 2:
+            del left[0]
+            deliver(_died())
+        for _ in left:
+            deliver(CallResult())
 
-    async def _run_job(
-        self, request: ExecuteRequest, calls: Sequence[Call], *, alone: bool
-    ) -> _JobReport:
-        """Run one child, once more elsewhere if its sandbox died of it."""
-        job = {
-            "code": request.code,
-            "entry_point": request.entry_point,
-            "calls": [_call_fields(call) for call in calls],
-            "trace_steps": request.trace_steps,
-        }
-        interpreter = (request.replica & 1) | (2 if _NUMPY.search(request.code) else 0)
-        frame = frames.encode(frames.JOB, interpreter, json.dumps(job).encode())
-        for last in (False, True):
-            async with self._guest(alone=alone) as guest:
-                try:
-                    return await self._converse(guest, frame, interpreter, len(calls))
-                except (asyncio.IncompleteReadError, ConnectionError, TimeoutError, ValueError):
-                    await guest.stop()
-                    if last:
-                        return _JobReport(loaded={"outcome": "OK"}, killed="sandbox")
-        raise AssertionError("unreachable")
+    def _depends_on_load(self, result: CallResult, slot: Slot) -> bool:
+        """Tell whether what else the machine does may have made the verdict: wall time, mostly."""
+        if result.outcome == Outcome.OUTCOME_WALL_TIMEOUT:
+            return True
+        # Where the guest itself had to meter, it did so by a clock that runs ahead under load.
+        doubtful = result.near_limit or result.outcome == Outcome.OUTCOME_CPU_TIMEOUT
+        return doubtful and slot.starting is not None and not slot.starting.result().metered
 
-    @contextlib.asynccontextmanager
-    async def _guest(self, *, alone: bool) -> AsyncIterator[Guest]:
-        """Lend a guest, started if need be; alone: while no other one works."""
-        taken: list[Guest | None] = []
-        guest: Guest | None = None
-        lent = False
-        try:
-            async with self._taking_all if alone else contextlib.nullcontext():
-                for _ in range(self.workers if alone else 1):
-                    taken.append(await self._idle.get())  # noqa: PERF401  (kept if cancelled)
-            guest, lent = taken.pop(), True
-            if guest is None or guest.process.returncode is not None:
-                guest = None
-                guest = await self._backend.start()
-            yield guest
-        except asyncio.CancelledError:
-            # The job may still be running in there.
-            if guest is not None:
-                await asyncio.shield(guest.stop())
-            raise
-        finally:
-            if lent:
-                alive = guest is not None and guest.process.returncode is None
-                taken.append(guest if alive else None)
-            for slot in taken:
-                self._idle.put_nowait(slot)
+    async def _alone(self, request: ExecuteRequest, call: Call) -> CallResult:
+        """Make one call while no other job runs on the shared slots; this verdict stands."""
+        with contextlib.suppress(GuestDied):
+            async with (
+                self._slots.lend_all() as slot,
+                contextlib.aclosing(self._in_child(slot, request, [call])) as results,
+            ):
+                async for result in results:
+                    return result
+        return _died()
 
-    async def _converse(
-        self, guest: Guest, frame: bytes, interpreter: int, calls: int
-    ) -> _JobReport:
-        guest.writer.write(frame)
-        await guest.writer.drain()
-        report = _JobReport()
-        meter = _Meter(guest, interpreter)
-        limits = self._limits
-        patience = limits.wall_factor * limits.load_cpu_seconds + 30
-        try:
-            while True:
-                answer = await asyncio.wait_for(frames.read(guest.reader), patience)
-                match answer.kind:
-                    case frames.SLOW:
-                        loading = int(answer.payload) < 0
-                        meter.start(limits.load_cpu_seconds if loading else limits.cpu_seconds)
-                    case frames.RESULT:
-                        near = meter.stop() > limits.cpu_seconds * (1 - limits.margin)
-                        _take(report, answer.payload, calls, near_limit=near)
-                    case frames.END:
-                        end = json.loads(answer.payload)
-                        report.status, report.killed = int(end["status"]), str(end["killed"])
-                        return report
-                    case _:
-                        raise ValueError(f"a frame of kind {answer.kind}")
-        finally:
-            meter.stop()
+    async def _in_child(
+        self, slot: Slot, request: ExecuteRequest, calls: Sequence[Call]
+    ) -> AsyncGenerator[CallResult]:
+        guest = await self._guest_in(slot)
+        job = Job(request, calls, guest=guest, limits=self._limits)
+        async with contextlib.aclosing(job.results()) as results:
+            async for result in results:
+                yield result
 
-    def _judge(self, report: _JobReport, expected: int) -> list[CallResult]:
-        """Turn what was reported, and how the child ended, into results."""
-        if report.loaded is None:
-            failed = self._ending(report)
-            failed.error_message = f"while loading: {failed.error_message or failed.error_type}"
-            return [failed] * expected
-        if report.loaded["outcome"] != "OK":
-            return [_result(report.loaded)] * expected
-        results = [_result(call) for call in report.calls]
-        if len(results) < expected:
-            results.append(self._ending(report))
-        # What loading did is laid to the first call.
-        results[0].effects.extend(report.loaded.get("effects", ()))
-        return results
+    async def _guest_in(self, slot: Slot) -> Guest:
+        """Return the guest of a slot, a new one if it has none that will do."""
+        if slot.starting is not None and slot.starting.done():
+            if slot.starting.exception() is not None:
+                slot.starting = None
+            elif self._is_worn(guest := slot.starting.result()):
+                slot.starting = None
+                retiring = asyncio.create_task(guest.stop())
+                self._retiring.add(retiring)
+                retiring.add_done_callback(self._retiring.discard)
+        if slot.starting is None:
+            niceness = 0 if slot.reserved else self._niceness
+            slot.starting = asyncio.create_task(self._backend.start(niceness=niceness))
+        # Who gives up waiting leaves the guest to the next one.
+        return await asyncio.shield(slot.starting)
 
-    def _ending(self, report: _JobReport) -> CallResult:
-        """Return the result of the call during which the process ended."""
-        if report.killed in _TIMEOUTS:
-            return CallResult(outcome=_TIMEOUTS[report.killed], error_message="out of time")
-        if report.killed == "flood":
-            return CallResult(
-                outcome=Outcome.OUTCOME_OUTPUT_FLOOD, error_message="printed more than the limit"
-            )
-        if report.killed == "sandbox":
-            return CallResult(
-                outcome=Outcome.OUTCOME_CRASHED, error_message="its sandbox died of it, twice"
-            )
-        if report.status and os.WIFSIGNALED(report.status):
-            name = signal.Signals(os.WTERMSIG(report.status)).name
-            return CallResult(outcome=Outcome.OUTCOME_CRASHED, error_type=name)
-        return CallResult(
-            outcome=Outcome.OUTCOME_EXITED,
-            error_message=f"exit status {os.waitstatus_to_exitcode(report.status)}",
-        )
+    def _is_worn(self, guest: Guest) -> bool:
+        if not guest.usable or guest.jobs >= self._settings.jobs_per_guest:
+            return True
+        # Looking costs a millisecond.
+        looks = False
+        return looks and guest.memory_bytes() > self._settings.guest_memory_bytes
 
-    def _check_output(self, result: CallResult, *, unlimited: bool) -> None:
+    def _checked(self, result: CallResult, request: ExecuteRequest) -> CallResult:
         """Take back an OK whose value is none or, unless they are unlimited, above the sizes."""
+        if result.outcome != Outcome.OUTCOME_OK:
+            return result
         try:
             value = values.loads(result.output_json)
         except ValueError as error:
             result.outcome = Outcome.OUTCOME_NOT_JSON
             result.error_message = str(error)
             result.output_json = ""
-            return
-        complaint = "" if unlimited else oversize(result.output_json, value, self._limits)
+            return result
+        complaint = (
+            "" if request.unlimited_sizes else oversize(result.output_json, value, self._limits)
+        )
         if complaint:
             result.outcome = Outcome.OUTCOME_TOO_LARGE
             result.error_message = f"the result {complaint}"
             result.output_json = ""
+        return result
 
 
-def _call_fields(call: Call) -> dict[str, Any]:
-    kind = call.WhichOneof("arguments")
-    if kind is None:
-        return {"input_json": "{}"}
-    return {kind: getattr(call, kind)}
-
-
-def _take(report: _JobReport, payload: bytes, expected: int, *, near_limit: bool) -> None:
-    """Take in one report of a child; it may be forged, but is about its own calls only."""
-    try:
-        fields = json.loads(payload)
-        fields["near_limit"] = near_limit
-        _result(fields)
-    except (ValueError, TypeError, RecursionError, AttributeError) as error:
-        fields = {"outcome": "CRASHED", "error_message": f"a report that is none: {error}"}
-    if report.loaded is None:
-        report.loaded = fields
-    elif len(report.calls) < expected:
-        report.calls.append(fields)
-
-
-def _result(fields: dict[str, Any]) -> CallResult:
-    outcome = Outcome.Value(f"OUTCOME_{fields['outcome']}")
-    return CallResult(**{**fields, "outcome": outcome})
+def _died() -> CallResult:
+    return CallResult(
+        outcome=Outcome.OUTCOME_CRASHED, error_message="its sandbox died of it, twice"
+    )
