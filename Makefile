@@ -50,7 +50,7 @@ check: .venv/.dev ## Check format, lint, types, layers and the contract
 .PHONY: bench
 bench: .venv/.dev ## Run all benchmarks, each beside its baseline; long
 	@$(BIN)/codeio setup
-	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+	@for benchmark in $$(grep -l __main__ benchmarks/*.py); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 .PHONY: format
 format: .venv/.dev ## Format the code and mend what lint can mend
