@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psutil
 
 from codeio.executor.sandbox import make_pool
+from codeio.executor.sandbox.guest_environment import build_guest_environment
 from codeio.runtime.settings import load_settings
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, ExecuteResponse, Outcome
 
@@ -52,6 +53,10 @@ def main_solution(values, limit):
 '''
 
 
+# The heavy packages are imported in an interpreter of their own.
+SMALL_HEAVY = SMALL.replace("def ", "import scipy\n\n\ndef ", 1)
+
+
 def small_input(number: int) -> str:
     """Return one of many inputs of the small programs as JSON text."""
     values = [(number * 7 + i * 3) % 19 for i in range(8)]
@@ -76,10 +81,11 @@ async def warm_pool(
 ) -> AsyncIterator[tuple[Pool, GuestEnvironment]]:
     """Start a pool under gVisor in which no job of these replicas waits for an interpreter."""
     flags = {"sandbox": {"workers": workers, "backend": "gvisor"}}
-    pool, environment = make_pool(load_settings(flags=flags), say=print)
-    async with pool:
+    settings = load_settings(flags=flags)
+    environment = build_guest_environment(settings.sandbox.home, say=print)
+    async with make_pool(settings, say=print) as pool:
         for replica in replicas:
-            for code in (SMALL, SMALL_NUMPY):
+            for code in (SMALL, SMALL_NUMPY, SMALL_HEAVY):
                 # While one sandbox is held up by starting the interpreter, the others are
                 # given the next jobs; a few more make sure that none was passed over.
                 jobs = [small_job(i, code=code, replica=replica) for i in range(3 * workers)]

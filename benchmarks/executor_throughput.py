@@ -26,7 +26,6 @@ import argparse
 import asyncio
 import json
 import random
-import re
 import subprocess
 import tempfile
 import time
@@ -36,6 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeio.executor.sandbox.job import interpreter_for
 from codeio.executor.sandbox.runsc import find_runsc, sandbox_flags
 from codeio.runtime import values
 from codeio.runtime.settings import load_settings
@@ -60,8 +60,7 @@ CALLS = 10
 LIGHT_SECONDS = 0.05
 LIMIT_SECONDS = 10
 AT_ONCE = 2
-# The pool's rule by which a program gets the interpreter that has imported numpy.
-NUMPY = re.compile(r"\b(numpy|scipy|pandas)\b")
+INTERPRETERS = ("plain", "numpy", "heavy packages")
 
 # Reads programs, a JSON text a line, and answers each with the seconds of its calls, or null.
 NATIVE_TIMER = """
@@ -139,7 +138,7 @@ class ParsedProgram:
 
     @property
     def interpreter(self) -> str:
-        return "with numpy" if NUMPY.search(self.code) else "without numpy"
+        return INTERPRETERS[interpreter_for(self.request(())) >> 2]
 
     def request(self, indexes: Sequence[int], *, replica: int = 0) -> ExecuteRequest:
         return ExecuteRequest(
@@ -201,7 +200,15 @@ def native_seconds(
         for p in programs
     )
     answer = subprocess.run(
-        [environment.python, "-s", "-c", NATIVE_TIMER, str(LIMIT_SECONDS), str(LIGHT_SECONDS)],
+        [
+            environment.python,
+            "-s",
+            "-S",
+            "-c",
+            NATIVE_TIMER,
+            str(LIMIT_SECONDS),
+            str(LIGHT_SECONDS),
+        ],
         input=asked,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -219,7 +226,7 @@ class ProcessPerCheck:
     def __init__(
         self, prefix: Sequence[str | Path], environment: GuestEnvironment, folder: Path
     ) -> None:
-        self._command = [*prefix, environment.python, "-s", "-c", NATIVE_CHECK]
+        self._command = [*prefix, environment.python, "-s", "-S", "-c", NATIVE_CHECK]
         self._variables = native_variables(environment, folder)
         self._folder = folder
 

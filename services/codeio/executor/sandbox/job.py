@@ -77,7 +77,7 @@ class Job:
         self._calls = tuple(calls)
         self._guest = guest
         self._limits = limits
-        self._interpreter = _interpreter(request)
+        self._interpreter = interpreter_for(request)
         self._meter = _Meter(guest, self._interpreter)
         self._spent = 0.0  # of the call that ends next, by the guest's own clock
         self._loaded: dict[str, Any] | None = None
@@ -198,7 +198,7 @@ class Job:
             self._guest.broken = True
 
 
-def _interpreter(request: ExecuteRequest) -> int:
+def interpreter_for(request: ExecuteRequest) -> int:
     """Return the number of the interpreter for a request (see guest/interpreter.py)."""
     heavy, numpy = _PACKAGES
     packages = 2 if heavy.search(request.code) else 1 if numpy.search(request.code) else 0
