@@ -24,21 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63odeio/v1/execution.proto\x12\tcodeio.v1\"\x92\x01\n\x0e\x45xecuteRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x1e\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x0f.codeio.v1.Call\x12\x0f\n\x07replica\x18\x04 \x01(\x05\x12\x13\n\x0btrace_steps\x18\x05 \x01(\x05\x12\x17\n\x0funlimited_sizes\x18\x06 \x01(\x08\"J\n\x04\x43\x61ll\x12\x14\n\ninput_json\x18\x01 \x01(\tH\x00\x12\x0e\n\x04seed\x18\x02 \x01(\x03H\x00\x12\x0f\n\x05stdin\x18\x03 \x01(\tH\x00\x42\x0b\n\targuments\"\x9c\x02\n\nCallResult\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.codeio.v1.Outcome\x12\x13\n\x0boutput_json\x18\x02 \x01(\t\x12\x12\n\nerror_type\x18\x03 \x01(\t\x12\x15\n\rerror_message\x18\x04 \x01(\t\x12\x12\n\nerror_line\x18\x05 \x01(\x05\x12\x13\n\x0b\x63pu_seconds\x18\x06 \x01(\x01\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x07 \x03(\t\x12\x0e\n\x06stdout\x18\x08 \x01(\t\x12\x19\n\x11mutated_arguments\x18\t \x01(\x08\x12\x1c\n\x14\x61rguments_after_json\x18\n \x01(\t\x12\x12\n\ntrace_json\x18\x0b \x01(\t\x12\x12\n\nnear_limit\x18\x0c \x01(\x08\"9\n\x0f\x45xecuteResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.codeio.v1.CallResult*\x96\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x14\n\x10OUTCOME_NOT_JSON\x10\x03\x12\x15\n\x11OUTCOME_TOO_LARGE\x10\x04\x12\x17\n\x13OUTCOME_CPU_TIMEOUT\x10\x05\x12\x18\n\x14OUTCOME_WALL_TIMEOUT\x10\x06\x12\x12\n\x0eOUTCOME_MEMORY\x10\x07\x12\x18\n\x14OUTCOME_OUTPUT_FLOOD\x10\x08\x12\x12\n\x0eOUTCOME_EXITED\x10\t\x12\x13\n\x0fOUTCOME_CRASHED\x10\n\x12\x17\n\x13OUTCOME_LOAD_FAILED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63odeio/v1/execution.proto\x12\tcodeio.v1\"\xb9\x01\n\x0e\x45xecuteRequest\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x13\n\x0b\x65ntry_point\x18\x02 \x01(\t\x12\x1e\n\x05\x63\x61lls\x18\x03 \x03(\x0b\x32\x0f.codeio.v1.Call\x12\x0f\n\x07replica\x18\x04 \x01(\x05\x12\x13\n\x0btrace_steps\x18\x05 \x01(\x05\x12\x17\n\x0funlimited_sizes\x18\x06 \x01(\x08\x12%\n\x08priority\x18\x07 \x01(\x0e\x32\x13.codeio.v1.Priority\"J\n\x04\x43\x61ll\x12\x14\n\ninput_json\x18\x01 \x01(\tH\x00\x12\x0e\n\x04seed\x18\x02 \x01(\x03H\x00\x12\x0f\n\x05stdin\x18\x03 \x01(\tH\x00\x42\x0b\n\targuments\"\x9c\x02\n\nCallResult\x12#\n\x07outcome\x18\x01 \x01(\x0e\x32\x12.codeio.v1.Outcome\x12\x13\n\x0boutput_json\x18\x02 \x01(\t\x12\x12\n\nerror_type\x18\x03 \x01(\t\x12\x15\n\rerror_message\x18\x04 \x01(\t\x12\x12\n\nerror_line\x18\x05 \x01(\x05\x12\x13\n\x0b\x63pu_seconds\x18\x06 \x01(\x01\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x07 \x03(\t\x12\x0e\n\x06stdout\x18\x08 \x01(\t\x12\x19\n\x11mutated_arguments\x18\t \x01(\x08\x12\x1c\n\x14\x61rguments_after_json\x18\n \x01(\t\x12\x12\n\ntrace_json\x18\x0b \x01(\t\x12\x12\n\nnear_limit\x18\x0c \x01(\x08\"9\n\x0f\x45xecuteResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.codeio.v1.CallResult*R\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRIORITY_BATCH\x10\x01\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x02*\x96\x02\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x12\n\x0eOUTCOME_RAISED\x10\x02\x12\x14\n\x10OUTCOME_NOT_JSON\x10\x03\x12\x15\n\x11OUTCOME_TOO_LARGE\x10\x04\x12\x17\n\x13OUTCOME_CPU_TIMEOUT\x10\x05\x12\x18\n\x14OUTCOME_WALL_TIMEOUT\x10\x06\x12\x12\n\x0eOUTCOME_MEMORY\x10\x07\x12\x18\n\x14OUTCOME_OUTPUT_FLOOD\x10\x08\x12\x12\n\x0eOUTCOME_EXITED\x10\t\x12\x13\n\x0fOUTCOME_CRASHED\x10\n\x12\x17\n\x13OUTCOME_LOAD_FAILED\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'codeio.v1.execution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=612
-  _globals['_OUTCOME']._serialized_end=890
+  _globals['_PRIORITY']._serialized_start=650
+  _globals['_PRIORITY']._serialized_end=732
+  _globals['_OUTCOME']._serialized_start=735
+  _globals['_OUTCOME']._serialized_end=1013
   _globals['_EXECUTEREQUEST']._serialized_start=41
-  _globals['_EXECUTEREQUEST']._serialized_end=187
-  _globals['_CALL']._serialized_start=189
-  _globals['_CALL']._serialized_end=263
-  _globals['_CALLRESULT']._serialized_start=266
-  _globals['_CALLRESULT']._serialized_end=550
-  _globals['_EXECUTERESPONSE']._serialized_start=552
-  _globals['_EXECUTERESPONSE']._serialized_end=609
+  _globals['_EXECUTEREQUEST']._serialized_end=226
+  _globals['_CALL']._serialized_start=228
+  _globals['_CALL']._serialized_end=302
+  _globals['_CALLRESULT']._serialized_start=305
+  _globals['_CALLRESULT']._serialized_end=589
+  _globals['_EXECUTERESPONSE']._serialized_start=591
+  _globals['_EXECUTERESPONSE']._serialized_end=648
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PRIORITY_UNSPECIFIED: _ClassVar[Priority]
+    PRIORITY_BATCH: _ClassVar[Priority]
+    PRIORITY_INTERACTIVE: _ClassVar[Priority]
+
 class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTCOME_UNSPECIFIED: _ClassVar[Outcome]
@@ -21,6 +27,9 @@ class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_EXITED: _ClassVar[Outcome]
     OUTCOME_CRASHED: _ClassVar[Outcome]
     OUTCOME_LOAD_FAILED: _ClassVar[Outcome]
+PRIORITY_UNSPECIFIED: Priority
+PRIORITY_BATCH: Priority
+PRIORITY_INTERACTIVE: Priority
 OUTCOME_UNSPECIFIED: Outcome
 OUTCOME_OK: Outcome
 OUTCOME_RAISED: Outcome
@@ -35,20 +44,22 @@ OUTCOME_CRASHED: Outcome
 OUTCOME_LOAD_FAILED: Outcome
 
 class ExecuteRequest(_message.Message):
-    __slots__ = ("code", "entry_point", "calls", "replica", "trace_steps", "unlimited_sizes")
+    __slots__ = ("code", "entry_point", "calls", "replica", "trace_steps", "unlimited_sizes", "priority")
     CODE_FIELD_NUMBER: _ClassVar[int]
     ENTRY_POINT_FIELD_NUMBER: _ClassVar[int]
     CALLS_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     TRACE_STEPS_FIELD_NUMBER: _ClassVar[int]
     UNLIMITED_SIZES_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     code: str
     entry_point: str
     calls: _containers.RepeatedCompositeFieldContainer[Call]
     replica: int
     trace_steps: int
     unlimited_sizes: bool
-    def __init__(self, code: _Optional[str] = ..., entry_point: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., replica: _Optional[int] = ..., trace_steps: _Optional[int] = ..., unlimited_sizes: _Optional[bool] = ...) -> None: ...
+    priority: Priority
+    def __init__(self, code: _Optional[str] = ..., entry_point: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ..., replica: _Optional[int] = ..., trace_steps: _Optional[int] = ..., unlimited_sizes: _Optional[bool] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class Call(_message.Message):
     __slots__ = ("input_json", "seed", "stdin")
