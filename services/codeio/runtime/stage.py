@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from codeio.runtime.records import Record
-    from codeio.v1.execution_pb2 import ExecuteRequest, ExecuteResponse
+    from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse
 
 
 class Stage(Protocol):
@@ -28,6 +28,18 @@ class Sandbox(Protocol):
 
     async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
         """Make the calls of one program in one child process.
+
+        Raises:
+            TransientError: the sandbox failed, not the program.
+        """
+        ...
+
+
+class StreamingSandbox(Sandbox, Protocol):
+    """A sandbox that tells of each call as it ends."""
+
+    def stream(self, request: ExecuteRequest, /) -> AsyncGenerator[CallResult]:
+        """Make the calls of one program; yield the result of each, in order, once it is there.
 
         Raises:
             TransientError: the sandbox failed, not the program.
