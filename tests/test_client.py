@@ -286,20 +286,20 @@ async def test_a_request_too_large_is_not_sent(arrivals: list[Any]) -> None:
 
 async def test_an_answer_too_large_can_be_streamed() -> None:
     async def act(_: Any) -> CallResult:
-        return CallResult(output_json="x" * 3_000_000)
+        return CallResult(output_json="x" * 4_500_000)
 
     guest = GuestVersion("3.11.7", "abc")
     settings = load_settings()
     servicer = ExecutorServicer(FakeSandbox(act), guest=guest, slots=1, settings=settings)
     async with (
-        serving(servicer, max_message_bytes=5_000_000) as server,
+        serving(servicer, max_message_bytes=8_000_000) as server,
         AsyncExecutorClient(server.address) as remote,
     ):
-        with pytest.raises(InvalidRequest, match=r"the answer has 6,\d+,\d+ bytes.*streamed"):
+        with pytest.raises(InvalidRequest, match=r"the answer has 9,\d+,\d+ bytes.*streamed"):
             await remote.execute("code", [{}, {}])
         sizes = [len(result.output_json) async for result in remote.stream("code", [{}, {}])]
         # More than gRPC lets a client receive by default.
-        assert sizes == [3_000_000] * 2
+        assert sizes == [4_500_000] * 2
 
 
 async def test_a_deadline_ends_the_program_and_is_told() -> None:
@@ -311,6 +311,23 @@ async def test_a_deadline_ends_the_program_and_is_told() -> None:
         with pytest.raises(DeadlineExceeded, match=r"did not answer within 0.2 s; .* timeout"):
             await remote.execute("code", [{}], timeout=0.2)
         await asyncio.wait_for(sandbox.idle.wait(), 30)
+
+
+async def test_to_cancel_a_call_ends_the_program() -> None:
+    begun = asyncio.Event()
+
+    async def act(_: Any) -> CallResult:
+        begun.set()
+        return await asyncio.Future()
+
+    sandbox = FakeSandbox(act)
+    async with executor(sandbox) as server, AsyncExecutorClient(server.address) as remote:
+        call = asyncio.create_task(remote.execute("code", [{}]))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait_for(sandbox.idle.wait(), 30)
+        with pytest.raises(asyncio.CancelledError):
+            await call
 
 
 async def test_to_leave_a_stream_ends_the_program() -> None:

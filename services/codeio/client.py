@@ -122,7 +122,9 @@ class _Requests:
             ("grpc.per_rpc_retry_buffer_size", self._max_message_bytes + (64 << 10)),
             # The server holds its answers to a limit of its own.
             ("grpc.max_receive_message_length", -1),
+            # A long call sends nothing meanwhile; that its server is still there is to be known.
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+            ("grpc.http2.max_pings_without_data", 0),
         ]
 
     def _request(  # noqa: PLR0913
@@ -240,8 +242,8 @@ class ExecutorClient(_Requests):
     ) -> Generator[CallResult]:
         """Do as `execute`, but yield each result as soon as it is there.
 
-        To leave the iterator ends the program. Once a result was yielded,
-        nothing is tried again.
+        The call begins when the first result is asked for. To close the iterator
+        ends the program. Once a result was yielded, nothing is tried again.
 
         Raises:
             ExecutorError: one of its kinds; see there.

@@ -81,7 +81,7 @@ def test_a_second_signal_does_not_wait_for_what_runs() -> None:
             caller.join(0.05)
             assert caller.is_alive()
         process.send_signal(signal.SIGTERM)
-        with pytest.raises(Unavailable, match="unhealthy|stopping"):
+        with pytest.raises(Unavailable, match=r"unhealthy|stopping"):
             exhaust(remote.describe)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)

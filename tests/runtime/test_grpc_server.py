@@ -121,6 +121,18 @@ async def test_a_call_whose_work_was_cancelled_under_it_is_answered() -> None:
     assert failed.code() == grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_status_that_a_handler_chose_itself_stays() -> None:
+    class Aborting(Servicer):
+        async def Execute(self, request: Any, context: Any) -> Any:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, "twice")
+
+    with structlog.testing.capture_logs() as lines:
+        async with serving(Aborting(raising(ValueError()))) as server, calling(server) as channel:
+            failed = await failure(ExecutorServiceStub(channel).Execute(ExecuteRequest()))
+    assert (failed.code(), failed.details()) == (grpc.StatusCode.ALREADY_EXISTS, "twice")
+    assert lines == []
+
+
 async def test_a_request_that_is_too_large_is_told_so_and_is_no_reason_to_retry() -> None:
     async with (
         serving(Servicer(raising(ValueError())), max_message_bytes=1000) as server,
@@ -316,6 +328,32 @@ async def test_a_client_that_leaves_amid_a_flood_of_answers_ends_the_stream() ->
             call.cancel()
             await asyncio.wait_for(closed.wait(), 30)
     assert lines == []
+
+
+async def test_a_connection_is_renewed_and_what_runs_on_the_old_one_ends_in_peace() -> None:
+    release, peers = asyncio.Event(), []
+
+    class Peers(Servicer):
+        async def Execute(self, request: Any, context: Any) -> Any:
+            peers.append(context.peer())
+            return await super().Execute(request, context)
+
+    async def answer(request: Any) -> CallResult:
+        if request.code == "slow":
+            await release.wait()
+        return CallResult()
+
+    async with (
+        serving(Peers(answer), connection_age_seconds=0.2) as server,
+        calling(server) as channel,
+    ):
+        stub = ExecutorServiceStub(channel)
+        slow = asyncio.ensure_future(stub.Execute(ExecuteRequest(code="slow")))
+        async with asyncio.timeout(30):
+            while len(set(peers)) < 2:
+                await stub.Execute(ExecuteRequest(), wait_for_ready=True)
+        release.set()
+        assert len((await slow).results) == 1
 
 
 async def test_the_services_can_be_discovered() -> None:

@@ -99,14 +99,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 return await behaviour(payload, context)
             except grpc.aio.AbortError:
+                # The handler has answered with a status of its own.
                 raise
             except asyncio.CancelledError:
                 if task.cancelling() and not self._ended:
                     # By the client or its deadline: nobody hears an answer.
                     raise
                 # Let through, it would leave the client waiting for one.
-                if task.cancelling():
-                    task.uncancel()
                 why = "the server is stopping" if self._ended else "what it waited for was ended"
                 await abort(context, TransientError(why))
             except Exception as error:  # noqa: BLE001  (every error has a status)
