@@ -126,7 +126,7 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_ms", round(settings.connection_age_seconds * milliseconds)),
         ("grpc.keepalive_time_ms", _KEEPALIVE_SECONDS * milliseconds),
         (
-            "grpc.http2.min_recv_ping_interval_without_data_ms",
+            "grpc.http2.min_ping_interval_without_data_ms",
             _SHORTEST_PING_SECONDS * milliseconds,
         ),
     ]
