@@ -66,6 +66,8 @@ proto: .venv/.dev ## Generate services/codeio/v1 from proto/, unless that would 
 	$(if $(wildcard $(LANDED)),$(BIN)/buf breaking --against $(LANDED))
 	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=services --pyi_out=services \
 		proto/codeio/v1/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=services \
+		--plugin=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=services proto/codeio/v1/*_service.proto
 	$(BIN)/buf build --exclude-source-info --output $(LANDED)
 
 GUEST := services/codeio/executor/sandbox/guest/requirements

@@ -23,11 +23,15 @@ def buf(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProc
 
 def test_generated_code_is_what_the_contract_says(tmp_path: Path) -> None:
     protos = sorted((ROOT / "proto" / "codeio" / "v1").glob("*.proto"))
+    services = [path for path in protos if path.stem.endswith("_service")]
+    stubs = Path(sys.executable).with_name("protoc-gen-mypy_grpc")
     outputs = (f"--python_out={tmp_path}", f"--pyi_out={tmp_path}")
+    grpc = (f"--grpc_python_out={tmp_path}", f"--plugin={stubs}", f"--mypy_grpc_out={tmp_path}")
+    protoc = (sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}")
 
-    done = run(sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}", *outputs, *protos)
+    for done in (run(*protoc, *outputs, *protos), run(*protoc, *grpc, *services)):
+        assert done.returncode == 0, done.stderr
 
-    assert done.returncode == 0, done.stderr
     fresh = {path.name: path.read_text() for path in (tmp_path / "codeio" / "v1").iterdir()}
     kept = {
         path.name: path.read_text()

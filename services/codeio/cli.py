@@ -296,6 +296,32 @@ def setup(config: Config = None) -> None:
     build_guest_environment(home, say=_say)
 
 
+serve_app = typer.Typer(
+    help="Serve a stage to other services by gRPC.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(serve_app, name="serve")
+
+
+@serve_app.command("executor")
+def serve_executor(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="0: one that is free.")] = None,
+    sandbox: Sandbox = None,
+    config: Config = None,
+) -> None:
+    """Execute the programs of other services, until a signal; a second one does not wait.
+
+    Example: codeio serve executor --port 50051
+    """
+    with _extra("executor"):
+        from codeio.pipeline import serving
+
+        settings = _settings(
+            config, sandbox={"backend": sandbox}, server={"host": host, "port": port}
+        )
+        _wait_for(serving.serve_executor(settings, say=_say))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"codeio {__version__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeio.runtime.errors import Rejected, TransientError
+from codeio.runtime.errors import Overloaded, Rejected, TransientError
 from codeio.runtime.log import Message, Partition
 from codeio.runtime.policy import Policy, Retry
 from codeio.runtime.settings import WorkerSettings
@@ -59,3 +59,25 @@ def test_a_refusal_of_what_was_never_read_is_no_refusal() -> None:
     policy = Policy("executor", WorkerSettings())
     outcome = policy.judge(Rejected("impure"), message=MESSAGE, record=None, attempt=1)
     assert isinstance(outcome, DeadLetter)
+
+
+def test_one_who_is_turned_away_comes_again_for_ever_and_has_not_tried() -> None:
+    settings = WorkerSettings(attempts=1, first_wait_seconds=1, longest_wait_seconds=8)
+    error = Overloaded("full")
+    for before in (0, 1, 2, 3, 1000):
+        outcome = Policy("executor", settings).judge(
+            error, message=MESSAGE, record=None, attempt=1, turned_away=before
+        )
+        assert isinstance(outcome, Retry)
+        assert not outcome.counts
+        assert min(2.0**before, 8) / 2 <= outcome.seconds <= min(2.0**before, 8)
+
+
+def test_a_failure_that_counts_decides_over_one_that_does_not() -> None:
+    """Else work that fails beside a busy server would be tried for ever."""
+    group = ExceptionGroup("both", [Overloaded("full"), TransientError("dead")])
+    outcome = Policy("executor", WorkerSettings()).judge(
+        group, message=MESSAGE, record=None, attempt=1
+    )
+    assert isinstance(outcome, Retry)
+    assert outcome.counts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeio.runtime.errors import Rejected, TransientError, UsageError
+from codeio.runtime.errors import Overloaded, Rejected, TransientError, UsageError
 from codeio.runtime.local import LocalLog
 from codeio.runtime.log import Entry, Partition
 from codeio.runtime.settings import WorkerSettings
@@ -214,6 +214,23 @@ async def test_what_is_transient_is_tried_again_and_dead_lettered_at_last(log: L
     assert handler.begun.count("b") == FAST.attempts
     (letter,) = await records(log, DEAD_LETTERS)
     assert letter.attempts == FAST.attempts
+
+
+async def test_one_who_is_turned_away_comes_again_as_often_as_it_takes(log: LocalLog) -> None:
+    tries = 0
+
+    async def first(name: str) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 20 * FAST.attempts:
+            raise Overloaded("full", retry_after=0)
+        if tries < 21 * FAST.attempts - 1:
+            raise TransientError("dead")
+
+    await put(log, "a")
+    await run(log, Worker(Handler(first), log, settings=FAST))
+    assert [p.program_id for p in await records(log, PROGRAMS)] == ["p-a"]
+    assert await records(log, DEAD_LETTERS) == []
 
 
 async def test_others_go_on_while_one_waits_to_be_tried_again(log: LocalLog) -> None:

@@ -1,11 +1,12 @@
 """The error taxonomy: every failure is one of these, or a bug.
 
-| error            | means                                    | a stage worker …       | exit |
-|------------------|------------------------------------------|------------------------|------|
-| `UsageError`     | the user asked for what cannot be        | stops                  | 2    |
-| `Rejected`       | the record is refused, with a reason     | writes a `Rejection`   | –    |
-| `TransientError` | it may work later: a dead sandbox, a 503 | retries with back-off  | 1    |
-| anything else    | the record broke the stage               | writes a `DeadLetter`  | 1    |
+| error            | means                 | a stage worker …      | gRPC status         | exit |
+|------------------|-----------------------|-----------------------|---------------------|------|
+| `UsageError`     | wrong use or input    | stops                 | INVALID_ARGUMENT    | 2    |
+| `Rejected`       | the record is refused | writes a `Rejection`  | FAILED_PRECONDITION | –    |
+| `Overloaded`     | too many wait already | retries for ever      | RESOURCE_EXHAUSTED  | 1    |
+| `TransientError` | it may work later     | retries with back-off | UNAVAILABLE         | 1    |
+| anything else    | the record broke it   | writes a `DeadLetter` | INTERNAL            | 1    |
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class TransientError(CodeioError):
         super().__init__(message)
         self.retry_after = retry_after
         """Seconds to wait before the next try, where the other side named them."""
+
+
+class Overloaded(TransientError):
+    """Too many wait already; nothing was begun, so a try that meets it does not count as one."""
 
 
 class Rejected(CodeioError):

@@ -4,6 +4,7 @@
 |--------------------|------------------------------------------------------------------|
 | `UsageError`       | stays; the worker stops                                          |
 | `Rejected`         | becomes a `Rejection`                                            |
+| `Overloaded`       | is tried again after a while, for ever                           |
 | `TransientError`   | is tried again after a while, at last becomes a `DeadLetter`     |
 | anything else      | becomes a `DeadLetter`                                           |
 """
@@ -15,7 +16,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codeio.runtime.errors import Rejected, TransientError, UsageError
+from codeio.runtime.errors import Overloaded, Rejected, TransientError, UsageError
 from codeio.runtime.records import Record, origin_of, record_id
 from codeio.v1.records_pb2 import DeadLetter, Rejection
 
@@ -34,6 +35,8 @@ class Retry:
     """Try again after `seconds`."""
 
     seconds: float
+    counts: bool = True
+    """False where the other side was too busy to begin: that was no attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,18 @@ class Policy:
     settings: WorkerSettings
 
     def judge(
-        self, error: Exception, *, message: Message, record: Record | None, attempt: int
+        self,
+        error: Exception,
+        *,
+        message: Message,
+        record: Record | None,
+        attempt: int,
+        turned_away: int = 0,
     ) -> Retry | Rejection | DeadLetter:
         """Return what follows from the failure of try number `attempt`, from 1.
 
-        `record` is None where the message could not be decoded.
+        `record` is None where the message could not be decoded; `turned_away`
+        says how often `Overloaded` was met before, which are no attempts.
 
         Raises:
             UsageError: as the handler did.
@@ -64,6 +74,8 @@ class Policy:
                 detail=_text(cause.detail),
                 origin=origin_of(record),
             )
+        if isinstance(cause, Overloaded):
+            return Retry(self._wait(turned_away + 1, cause.retry_after), counts=False)
         if isinstance(cause, TransientError) and attempt < self.settings.attempts:
             return Retry(self._wait(attempt, cause.retry_after))
         return DeadLetter(
@@ -88,8 +100,9 @@ class Policy:
 def decisive(error: Exception) -> Exception:
     """Return the error that decides: itself, or one out of a group from parallel calls.
 
-    A wrong set-up comes before a bug, a bug before a transient failure, and a
-    refusal last: it may rest on what the others left out.
+    A wrong set-up comes before a bug, a bug before a transient failure, one
+    that counts as an attempt before one that does not, and a refusal last: it
+    may rest on what the others left out.
     """
     return min(_leaves(error), key=_rank)
 
@@ -98,10 +111,12 @@ def _rank(error: Exception) -> int:
     match error:
         case UsageError():
             return 0
+        case Overloaded():
+            return 3
         case TransientError():
             return 2
         case Rejected():
-            return 3
+            return 4
         case _:
             return 1
 

@@ -117,6 +117,13 @@ class ExecutorSettings(Section):
     min_pairs: int = Field(5, gt=0, description="The quality bar: fewer are a rejection.")
     min_distinct_outputs: int = Field(2, gt=0, description="The quality bar of the outputs.")
     candidates: int = Field(30, gt=0, description="Inputs that the generator is asked for.")
+    max_calls: int = Field(256, gt=0, description="Calls in one request by gRPC, at most.")
+    waiting_batch: int = Field(
+        256, ge=0, description="Batch requests that may wait, beside as many as can run."
+    )
+    waiting_interactive: int = Field(
+        64, ge=0, description="Interactive requests that may wait, beside as many as can run."
+    )
 
 
 class TeacherSettings(Section):
@@ -170,6 +177,32 @@ class WorkerSettings(Section):
     )
 
 
+class ServerSettings(Section):
+    """How a service is reached by gRPC."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen at. Whoever reaches it may run programs, so it is this "
+        "machine alone; `0.0.0.0` or `::` in a pod, where a network policy says who reaches it.",
+    )
+    port: int = Field(50051, ge=0, le=65535, description="0: one that is free.")
+    max_message_bytes: int = Field(
+        16 << 20, gt=0, le=256 << 20, description="Size of one request or answer."
+    )
+    drain_seconds: float = Field(
+        25.0,
+        ge=0,
+        description="How long a server that stops waits for running calls; less than the pod's "
+        "grace period of 30 s.",
+    )
+    connection_age_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="After this a client is asked to connect anew, and so finds new replicas; "
+        "running calls end in peace.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a process."""
 
@@ -187,6 +220,7 @@ class Settings(BaseSettings):
     verifier: VerifierSettings = VerifierSettings()
     dataset: DatasetSettings = DatasetSettings()
     worker: WorkerSettings = WorkerSettings()
+    server: ServerSettings = ServerSettings()
 
     def told(self) -> dict[str, Any]:
         """Return the settings as plain data, to be shown and kept: without secrets."""

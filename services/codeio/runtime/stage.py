@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from codeio.runtime.records import Record
     from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse
@@ -36,10 +36,10 @@ class Sandbox(Protocol):
 
 
 class StreamingSandbox(Sandbox, Protocol):
-    """A sandbox whose results need not be waited for together."""
+    """A sandbox that tells of each call as it ends."""
 
-    def stream(self, request: ExecuteRequest, /) -> AsyncIterator[CallResult]:
-        """Do what `execute` does, and yield the results in the order of the calls as they come.
+    def stream(self, request: ExecuteRequest, /) -> AsyncGenerator[CallResult]:
+        """Make the calls of one program; yield the result of each, in order, once it is there.
 
         Raises:
             TransientError: the sandbox failed, not the program.

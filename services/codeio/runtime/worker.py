@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import asdict, astuple, dataclass, field
-from itertools import count, takewhile
+from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,18 @@ class _Job:
     handled: bool = False
     """In a handler at this moment."""
     finished: bool = False
+    attempt: int = 1
+    turned_away: int = 0
+    """Tries that met `Overloaded`, which are no attempts."""
     outputs: list[Entry] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(read=1))
+
+    def count(self, retry: Retry) -> None:
+        self.tally.retries += 1
+        if retry.counts:
+            self.attempt += 1
+        else:
+            self.turned_away += 1
 
     def cancel(self) -> None:
         if self.task:
@@ -232,9 +242,9 @@ class Worker:
 
     async def _settle(self, job: _Job, consumer: Consumer) -> None:
         """Try the record until it has a result, or the worker drains."""
-        for attempt in count(1):
+        while True:
             self._due.add(job)
-            retry = await self._try(job, attempt)
+            retry = await self._try(job)
             self._due.discard(job)
             consumer.wake()
             if retry is None or self._draining:
@@ -242,7 +252,7 @@ class Worker:
             await asyncio.sleep(retry.seconds)
         self._settled.set()
 
-    async def _try(self, job: _Job, attempt: int) -> Retry | None:
+    async def _try(self, job: _Job) -> Retry | None:
         """Run the handler once and finish the job, unless it is to be tried again."""
         message = job.message
         record: Record | None = None
@@ -254,10 +264,16 @@ class Worker:
                 records = await self._handle(record)
                 job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
             except Exception as error:  # noqa: BLE001  (the policy judges every error)
-                verdict = self._policy.judge(error, message=message, record=record, attempt=attempt)
+                verdict = self._policy.judge(
+                    error,
+                    message=message,
+                    record=record,
+                    attempt=job.attempt,
+                    turned_away=job.turned_away,
+                )
                 self._report(verdict, error, message)
                 if isinstance(verdict, Retry):
-                    job.tally.retries += 1
+                    job.count(verdict)
                     return verdict
                 topic = DEAD_LETTERS if isinstance(verdict, DeadLetter) else REJECTIONS
                 records, job.outputs = [verdict], [topic.encode(verdict)]
