@@ -24,9 +24,8 @@ from codeio.client import (
     Overloaded,
     Unavailable,
 )
+from codeio.executor.sandbox.guests import GuestVersion
 from codeio.executor.service import ExecutorServicer
-from codeio.executor.stage import GuestVersion
-from codeio.pipeline.serving import WholeJobs
 from codeio.runtime import errors
 from codeio.runtime.grpc_calls import CallInterceptor
 from codeio.runtime.settings import load_settings
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 async def executor(sandbox: StreamingSandbox, **flags: Any) -> AsyncIterator[GrpcServer]:
     settings = load_settings(flags=flags)
     guest = GuestVersion("3.11.7", "abc")
-    servicer = ExecutorServicer(sandbox, guest=guest, slots=2, settings=settings)
+    servicer = ExecutorServicer(sandbox, guest=lambda: guest, slots=2, settings=settings)
     async with serving(servicer) as server:
         yield server
 
@@ -127,7 +126,7 @@ async def test_threads_have_a_client_too() -> None:
 
 async def test_a_program_runs_in_a_real_sandbox(sandbox: Any) -> None:
     async with (
-        executor(WholeJobs(sandbox)) as server,
+        executor(sandbox) as server,
         AsyncExecutorClient(server.address) as remote,
     ):
         bad = "def main_solution(a, b):\n    return a / b\n"
@@ -290,7 +289,7 @@ async def test_an_answer_too_large_can_be_streamed() -> None:
 
     guest = GuestVersion("3.11.7", "abc")
     settings = load_settings()
-    servicer = ExecutorServicer(FakeSandbox(act), guest=guest, slots=1, settings=settings)
+    servicer = ExecutorServicer(FakeSandbox(act), guest=lambda: guest, slots=1, settings=settings)
     async with (
         serving(servicer, max_message_bytes=8_000_000) as server,
         AsyncExecutorClient(server.address) as remote,

@@ -322,6 +322,23 @@ def serve_executor(
         _wait_for(serving.serve_executor(settings, say=_say))
 
 
+@serve_app.command("sandbox")
+def serve_sandbox(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="0: one that is free.")] = None,
+    config: Config = None,
+) -> None:
+    """Run the programs of executors elsewhere; only inside gVisor, where nothing else is.
+
+    Example: codeio serve sandbox --host 0.0.0.0
+    """
+    with _extra("executor"):
+        from codeio.pipeline import serving
+
+        settings = _settings(config, server={"host": host}, sandbox={"port": port})
+        _wait_for(serving.serve_sandbox(settings, say=_say))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"codeio {__version__}")

@@ -13,9 +13,8 @@ import pytest
 from codeio.executor import admission
 from codeio.executor.admission import Admission
 from codeio.executor.sandbox import make_pool
+from codeio.executor.sandbox.guests import GuestVersion
 from codeio.executor.service import ExecutorServicer
-from codeio.executor.stage import GuestVersion
-from codeio.pipeline.serving import WholeJobs
 from codeio.runtime.errors import Overloaded
 from codeio.runtime.settings import ExecutorSettings, Settings, load_settings
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome, Priority
@@ -40,7 +39,7 @@ async def executor(
 ) -> AsyncIterator[Any]:
     """A stub of an executor that is served, without retries."""
     servicer = ExecutorServicer(
-        sandbox, guest=GUEST, slots=slots, settings=settings or load_settings()
+        sandbox, guest=lambda: GUEST, slots=slots, settings=settings or load_settings()
     )
     options = [("grpc.enable_retries", 0)]
     async with (
@@ -245,8 +244,8 @@ async def test_an_endless_loop_dies_with_its_deadline_in_a_real_sandbox(streamin
     # Left alone, the loop would hold the only sandbox for ten minutes.
     flags = {"sandbox": {"workers": 1}, "limits": {"cpu_seconds": 600}}
     settings = load_settings(flags=flags)
-    pool, _ = make_pool(settings, say=lambda _: None)
-    async with pool, executor(WholeJobs(pool), settings=settings) as stub:
+    pool = make_pool(settings, say=lambda _: None)
+    async with pool, executor(pool, settings=settings) as stub:
         await stub.Execute(request())
         loop = request(Call(input_json='{"n": 1}'), code=ENDLESS)
         if streaming:

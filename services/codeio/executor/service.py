@@ -13,11 +13,11 @@ from codeio.v1.executor_service_pb2 import DescribeEnvironmentResponse, ExecuteS
 from codeio.v1.executor_service_pb2_grpc import ExecutorServiceServicer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     import grpc
 
-    from codeio.executor.stage import GuestVersion
+    from codeio.executor.sandbox.guests import GuestVersion
     from codeio.runtime.settings import Settings
     from codeio.runtime.stage import StreamingSandbox
     from codeio.v1.execution_pb2 import ExecuteRequest, ExecuteResponse
@@ -34,26 +34,20 @@ class ExecutorServicer(ExecutorServiceServicer):
     """
 
     def __init__(
-        self, sandbox: StreamingSandbox, *, guest: GuestVersion, slots: int, settings: Settings
+        self,
+        sandbox: StreamingSandbox,
+        *,
+        guest: Callable[[], GuestVersion],
+        slots: int,
+        settings: Settings,
     ) -> None:
-        """Serve what `sandbox` runs, `slots` jobs at a time."""
+        """Serve what `sandbox` runs, `slots` jobs at a time; `guest` is known once it is up."""
         self._sandbox = sandbox
         self._max_calls = settings.executor.max_calls
         self._admission = Admission(slots=slots, settings=settings.executor)
-        limits = settings.limits
-        self._environment = DescribeEnvironmentResponse(
-            python_version=guest.python_version,
-            lock_hash=guest.lock_hash,
-            slots=slots,
-            max_calls=self._max_calls,
-            max_message_bytes=settings.server.max_message_bytes,
-            cpu_seconds=limits.cpu_seconds,
-            load_cpu_seconds=limits.load_cpu_seconds,
-            memory_bytes=limits.memory_bytes,
-            value_bytes=limits.value_bytes,
-            container_items=limits.container_items,
-            string_chars=limits.string_chars,
-        )
+        self._guest = guest
+        self._slots = slots
+        self._settings = settings
 
     async def Execute(
         self, request: ExecuteRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -76,7 +70,20 @@ class ExecutorServicer(ExecutorServiceServicer):
     async def DescribeEnvironment(
         self, request: DescribeEnvironmentRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> DescribeEnvironmentResponse:
-        return self._environment
+        guest, limits = self._guest(), self._settings.limits
+        return DescribeEnvironmentResponse(
+            python_version=guest.python_version,
+            lock_hash=guest.lock_hash,
+            slots=self._slots,
+            max_calls=self._max_calls,
+            max_message_bytes=self._settings.server.max_message_bytes,
+            cpu_seconds=limits.cpu_seconds,
+            load_cpu_seconds=limits.load_cpu_seconds,
+            memory_bytes=limits.memory_bytes,
+            value_bytes=limits.value_bytes,
+            container_items=limits.container_items,
+            string_chars=limits.string_chars,
+        )
 
     def _check(self, request: ExecuteRequest) -> None:
         """Refuse what no program is needed to find wrong.

@@ -6,33 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from codeio.executor.sandbox import make_pool
+from codeio.executor.sandbox.serve import serve_guests
 from codeio.executor.service import ExecutorServicer
-from codeio.executor.stage import GuestVersion
 from codeio.runtime.grpc_server import GrpcServer, Service
 from codeio.runtime.signals import stop_signals
 from codeio.v1.executor_service_pb2 import DESCRIPTOR
 from codeio.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from codeio.runtime.settings import Settings
-    from codeio.runtime.stage import Sandbox
-    from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse
-
-
-class WholeJobs:
-    """A `StreamingSandbox` over one that is none: the results come all at the end."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    async def execute(self, request: ExecuteRequest, /) -> ExecuteResponse:
-        return await self._sandbox.execute(request)
-
-    async def stream(self, request: ExecuteRequest, /) -> AsyncGenerator[CallResult]:
-        for result in (await self._sandbox.execute(request)).results:
-            yield result
 
 
 def executor_service(servicer: ExecutorServicer) -> Service:
@@ -50,18 +34,31 @@ async def serve_executor(settings: Settings, *, say: Callable[[str], None]) -> N
         UsageError: there is no sandbox to be had, or the address is taken.
         Interrupted: a second signal cut it off.
     """
-    pool, environment = make_pool(settings, say=say)
+    reserved = settings.sandbox.reserved
+    pool = make_pool(settings, say=say, reserved=reserved)
     servicer = ExecutorServicer(
-        WholeJobs(pool),
-        guest=GuestVersion(environment.python_version, environment.lock_hash),
-        slots=pool.workers,
-        settings=settings,
+        pool, guest=lambda: pool.version, slots=pool.workers, settings=settings
     )
     async with (
         stop_signals() as stop,
         GrpcServer([executor_service(servicer)], settings=settings.server) as server,
         pool,
-        server.accepting(),
     ):
-        say(f"serving executor on {server.address}, {pool.workers} jobs at a time")
-        await stop.wait()
+        await pool.start_all()
+        async with server.accepting():
+            say(
+                f"serving executor on {server.address}, {pool.workers} jobs at a time "
+                f"and {reserved} more if interactive"
+            )
+            await stop.wait()
+
+
+async def serve_sandbox(settings: Settings, *, say: Callable[[str], None]) -> None:
+    """Give executors guests until SIGTERM or SIGINT, then let their jobs end.
+
+    Raises:
+        UsageError: this is not inside gVisor, or the address is taken.
+        Interrupted: a second signal cut it off.
+    """
+    async with stop_signals() as stop:
+        await serve_guests(settings, say=say, stopping=stop)

@@ -53,8 +53,11 @@ class SandboxSettings(Section):
         "gvisor", description="remote: in sandbox pods, by their address."
     )
     address: str = Field("", description="HOST:PORT of the sandbox pods, all of them by one name.")
-    listen: str = Field("0.0.0.0:50052", description="HOST:PORT where a sandbox pod serves.")
+    port: int = Field(50052, ge=0, le=65535, description="Where a sandbox pod serves.")
     workers: int = Field(0, ge=0, description="Jobs at a time; 0: as many as there are cores.")
+    reserved: int = Field(
+        1, ge=0, description="Jobs more at a time when served, if they are interactive."
+    )
     jobs_per_guest: int = Field(10_000, gt=0, description="Jobs until a sandbox is replaced.")
     guest_memory_bytes: int = Field(
         2 << 30, gt=0, description="Memory of a sandbox between jobs, above which it is replaced."

@@ -41,7 +41,7 @@ _KEEPALIVE = (
 )
 
 
-async def serve_sandbox(
+async def serve_guests(
     settings: Settings, *, say: Callable[[str], None], stopping: asyncio.Event
 ) -> None:
     """Serve guests until `stopping` is set, then let their jobs end.
@@ -53,13 +53,13 @@ async def serve_sandbox(
     environment = guest_environment(settings.sandbox.home)
     await _prove_gvisor(environment, settings)
     workers = settings.sandbox.workers or os.cpu_count() or 1
-    host, port = settings.sandbox.listen.rsplit(":", 1)
+    host, port = settings.server.host, settings.sandbox.port
     try:
-        listener = socket.create_server((host, int(port)), backlog=workers)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot listen on {settings.sandbox.listen}: {error}") from error
+        listener = socket.create_server((host, port), backlog=workers)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     listener.setblocking(False)
-    say(f"serving {workers} sandboxed guests on {host}:{listener.getsockname()[1]}")
+    say(f"serving sandbox on {host}:{listener.getsockname()[1]}, {workers} guests at a time")
     with listener:
         guests: set[asyncio.subprocess.Process] = set()
         accepting = asyncio.create_task(_accept(listener, environment, workers, guests))
@@ -67,7 +67,7 @@ async def serve_sandbox(
         accepting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await accepting
-    await _drain(guests, settings.worker.drain_seconds)
+    await _drain(guests, settings.server.drain_seconds)
 
 
 async def _prove_gvisor(environment: GuestEnvironment, settings: Settings) -> None:
