@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeio.executor.sandbox.job import interpreter_for
-from codeio.executor.sandbox.runsc import find_runsc, sandbox_flags
+from codeio.executor.sandbox.runsc import find_runsc
 from codeio.runtime import values
 from codeio.runtime.settings import load_settings
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
@@ -352,7 +352,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
         heavy = [(p, s) for p, s in timed if s is not None and s >= LIGHT_SECONDS]
         describe_set(timed, light)
         state = settings.sandbox.home / "state"
-        do: list[str | Path] = [runsc.path, *sandbox_flags(runsc.platform), f"--root={state}", "do"]
+        do: list[str | Path] = [runsc.path, *runsc.flags, f"--root={state}", "do"]
         ours = Ours(pool)
         ways: dict[str, tuple[int, Callable[..., Awaitable[Rate]]]] = {
             "A": (options.checks, ProcessPerCheck([], environment, folder)),

@@ -96,9 +96,26 @@ def test_the_one_on_path_comes_first(machine: Machine) -> None:
 
     found = runsc.find_runsc(machine.home)
 
-    assert found == Runsc(
-        path=on_path, version="release-20990101.0", platform="systrap", source="PATH"
+    assert (found.path, found.version, found.platform, found.source) == (
+        on_path,
+        "release-20990101.0",
+        "systrap",
+        "PATH",
     )
+    assert "--systrap-disable-fast-path" in found.flags
+
+
+def test_one_that_lacks_an_option_does_without(machine: Machine) -> None:
+    on_path = machine.runsc(machine.path / "runsc")
+    refusing = on_path.read_text().replace(
+        "case", 'case "$*" in *fast-path*) exit 2 ;; esac\ncase', 1
+    )
+    on_path.write_text(refusing)
+
+    found = runsc.find_runsc(machine.home)
+
+    assert found.platform == "systrap"
+    assert "--systrap-disable-fast-path" not in found.flags
 
 
 def test_one_that_does_not_work_is_passed_over(machine: Machine) -> None:

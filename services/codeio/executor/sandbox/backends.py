@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codeio.executor.sandbox.guests import LocalGuest, RemoteGuest
-from codeio.executor.sandbox.runsc import Runsc, sandbox_flags
+from codeio.executor.sandbox.runsc import Runsc
 from codeio.runtime.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class GvisorBackend:
         folder = Path(tempfile.mkdtemp(prefix="codeio-sandbox-"))
         (folder / "rootfs").mkdir()
         (folder / "config.json").write_text(json.dumps(self._bundle()))
-        flags = (*sandbox_flags(self.runsc.platform), f"--root={self.state}")
+        flags = (*self.runsc.flags, f"--root={self.state}")
         command: list[str | Path] = [
             self.runsc.path,
             *flags,
