@@ -53,7 +53,8 @@ def main_solution(values, limit):
 '''
 
 
-# The heavy packages are imported in an interpreter of their own.
+# These have interpreters of their own.
+SMALL_LIBRARY = SMALL.replace("def ", "import statistics\n\n\ndef ", 1)
 SMALL_HEAVY = SMALL.replace("def ", "import scipy\n\n\ndef ", 1)
 
 
@@ -85,7 +86,7 @@ async def warm_pool(
     environment = build_guest_environment(settings.sandbox.home, say=print)
     async with make_pool(settings, say=print) as pool:
         for replica in replicas:
-            for code in (SMALL, SMALL_NUMPY, SMALL_HEAVY):
+            for code in (SMALL, SMALL_LIBRARY, SMALL_NUMPY, SMALL_HEAVY):
                 # While one sandbox is held up by starting the interpreter, the others are
                 # given the next jobs; a few more make sure that none was passed over.
                 jobs = [small_job(i, code=code, replica=replica) for i in range(3 * workers)]

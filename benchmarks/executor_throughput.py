@@ -60,7 +60,7 @@ CALLS = 10
 LIGHT_SECONDS = 0.05
 LIMIT_SECONDS = 10
 AT_ONCE = 2
-INTERPRETERS = ("plain", "numpy", "heavy packages")
+INTERPRETERS = ("plain", "more of the library", "numpy", "heavy packages")
 
 # Reads programs, a JSON text a line, and answers each with the seconds of its calls, or null.
 NATIVE_TIMER = """

@@ -19,8 +19,21 @@ if TYPE_CHECKING:
     from codeio.runtime.settings import LimitsSettings
     from codeio.v1.execution_pb2 import Call, ExecuteRequest
 
-# Packages that an interpreter has imported, by the bits of its number from the third on.
-_PACKAGES = (re.compile(r"\b(scipy|pandas|sympy|networkx)\b"), re.compile(r"\bnumpy\b"))
+# What a program has to name to get another interpreter than the first, and the bits of
+# that one's number from the third on (see guest/child.py).
+_INTERPRETERS = (
+    (re.compile(r"\b(scipy|pandas|sympy|networkx)\b"), 3),
+    (re.compile(r"\bnumpy\b"), 2),
+    (
+        re.compile(
+            r"\b(import|from)\b.*\b(argparse|array|ast|base64|calendar|cmath|csv|dataclasses"
+            r"|difflib|fractions|hashlib|html|inspect|logging|numbers|pathlib|pickle|pprint|queue"
+            r"|secrets|statistics|tempfile|textwrap|threading|tokenize|traceback|unittest|urllib"
+            r"|uuid|zlib)\b"
+        ),
+        1,
+    ),
+)
 _METER_SECONDS = 0.1
 _KILL_SECONDS = 5
 _TIMEOUTS = {"cpu": Outcome.OUTCOME_CPU_TIMEOUT, "wall": Outcome.OUTCOME_WALL_TIMEOUT}
@@ -200,9 +213,8 @@ class Job:
 
 def interpreter_for(request: ExecuteRequest) -> int:
     """Return the number of the interpreter for a request (see guest/interpreter.py)."""
-    heavy, numpy = _PACKAGES
-    packages = 2 if heavy.search(request.code) else 1 if numpy.search(request.code) else 0
-    return (request.replica & 1) | (2 if request.trace_steps else 0) | packages << 2
+    imported = next((bits for name, bits in _INTERPRETERS if name.search(request.code)), 0)
+    return (request.replica & 1) | (2 if request.trace_steps else 0) | imported << 2
 
 
 def _call_fields(call: Call) -> dict[str, Any]:

@@ -29,17 +29,24 @@ TAKES_REST = 0x04  # flag of a code object: it has *args
 Fields: TypeAlias = dict[str, Any]
 Limits: TypeAlias = dict[str, Any]
 
-# Imported ahead of time: what one program in a hundred uses. All memory that an
-# interpreter has is to be copied for the children that touch it, so not more.
-COMMON_MODULES = (
+# What an interpreter has imported ahead of time, by the bits of its number from the
+# third on. All its memory is to be copied for the children that touch it, so the first
+# one has what most programs use and no more.
+CORE = (
     "abc", "bisect", "collections", "copy", "datetime", "decimal", "enum", "functools", "heapq",
     "itertools", "json", "math", "operator", "random", "re", "string", "typing",
 )  # fmt: skip
-# By the bits of an interpreter's number from the third on.
-PACKAGES = (
-    (),
-    ("numpy",),
-    ("numpy", "scipy.optimize", "scipy.stats", "pandas", "sympy", "networkx"),
+LIBRARY = (
+    "argparse", "array", "ast", "base64", "calendar", "cmath", "csv", "dataclasses", "difflib",
+    "fractions", "hashlib", "html", "inspect", "logging", "numbers", "pathlib", "pickle", "pprint",
+    "queue", "secrets", "statistics", "tempfile", "textwrap", "threading", "tokenize", "traceback",
+    "unittest", "urllib.parse", "uuid", "zlib",
+)  # fmt: skip
+IMPORTED = (
+    CORE,
+    (*CORE, *LIBRARY),
+    (*CORE, "numpy"),
+    (*CORE, *LIBRARY, "numpy", "scipy.optimize", "scipy.stats", "pandas", "sympy", "networkx"),
 )
 
 
@@ -49,7 +56,7 @@ def warm_up(interpreter: int) -> None:
     site.setquit()
     site.setcopyright()
     site.sethelper()
-    for name in (*COMMON_MODULES, *PACKAGES[interpreter >> 2]):
+    for name in IMPORTED[interpreter >> 2]:
         importlib.import_module(name)
     if interpreter & 2:
         importlib.import_module("tracer")
