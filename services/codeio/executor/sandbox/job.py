@@ -155,9 +155,9 @@ class Job:
                     1 - limits.margin
                 )
                 self._spent = 0.0
-                fields = _report(frame.payload)
+                fields, result = _report(frame.payload)
                 if self._loaded is not None:
-                    result = _result(fields | {"near_limit": near})
+                    result.near_limit = near
                     # What loading did is laid to the first call.
                     result.effects.extend(self._loaded.pop("effects", ()))
                     return result
@@ -224,14 +224,14 @@ def _call_fields(call: Call) -> dict[str, Any]:
     return {kind: getattr(call, kind)}
 
 
-def _report(payload: bytes) -> dict[str, Any]:
-    """Return the fields of a child's report; it may be forged, but is about its own calls only."""
+def _report(payload: bytes) -> tuple[dict[str, Any], CallResult]:
+    """Return a child's report; it may be forged, but is about its own calls only."""
     try:
-        fields: dict[str, Any] = json.loads(payload)
-        _result(fields)
+        fields = json.loads(payload)
+        return fields, _result(fields)
     except (ValueError, TypeError, RecursionError, AttributeError) as error:
-        return {"outcome": "CRASHED", "error_message": f"a report that is none: {error}"}
-    return fields
+        fields = {"outcome": "CRASHED", "error_message": f"a report that is none: {error}"}
+        return fields, _result(fields)
 
 
 def _result(fields: dict[str, Any]) -> CallResult:

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import random
-import signal
 import site
 import sys
 import time
@@ -20,7 +19,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import clocks
 import effects
-from protocol import RESULT, read_frame, write_frame
+from isolation import DESCRIPTORS
+from protocol import RESULT, write_frame
 
 FILENAME = "<program>"
 RESULTS = 3  # the descriptor for reports
@@ -70,30 +70,19 @@ def warm_up(interpreter: int) -> None:
     sys.addaudithook(effects.hook)
 
 
-def main(jobs: int, results: int, spill: int, *, limits: Limits) -> NoReturn:
-    """Do a job in this process, which is fresh from the fork, and end it."""
+def main(told: int, *, limits: Limits) -> NoReturn:
+    """Do the job in the file `told` in this process, which is fresh from the fork, and end it."""
     try:
-        scratch, job = read_frame(jobs), read_frame(jobs)
-        if scratch is not None and job is not None:
-            keep_descriptors(results, spill)
-            if scratch[2]:
-                os.chdir(scratch[2])
-            run(json.loads(job[2]), limits)
+        scratch, _, job = os.pread(told, os.fstat(told).st_size, 0).partition(b"\0")
+        # From here on it has its standard streams and the way for reports, and nothing else.
+        os.closerange(RESULTS + 1, DESCRIPTORS)
+        if scratch:
+            os.chdir(scratch)
+        run(json.loads(job), limits)
     except BaseException as error:  # noqa: BLE001  (the last resort of a process about to end)
         os.write(2, repr(error).encode())
     finally:
         os._exit(0)
-
-
-def keep_descriptors(results: int, spill: int) -> None:
-    """Leave open standard input (empty), output and error (watched), and the results."""
-    empty, other_end = os.pipe()
-    os.close(other_end)
-    spare = 63  # above all that are in use, so that none overwrites another
-    os.dup2(results, spare)
-    for source, target in ((empty, 0), (spill, 1), (spill, 2), (spare, RESULTS)):
-        os.dup2(source, target)
-    os.closerange(RESULTS + 1, 1024)
 
 
 def report(fields: Fields) -> None:
@@ -120,8 +109,6 @@ class Printed(io.BytesIO):
 
 def run(job: Fields, limits: Limits) -> None:
     gc.enable()  # the interpreter itself does without
-    for name in ("SIGXFSZ", "SIGPIPE"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
     effects.taken()
     outcome, namespace = load(job["code"], limits, traced=bool(job["trace_steps"]))
     if outcome is None and job["entry_point"] not in namespace:

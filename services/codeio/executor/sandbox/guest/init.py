@@ -50,21 +50,24 @@ class Interpreter:
         self.number = number
         wake_read, self.wake = os.pipe()
         self.status, status_write = os.pipe()
-        jobs_read, self.jobs = os.pipe()
         self.results, results_write = os.pipe()
         self.spill, spill_write = os.pipe()
-        inherited = (jobs_read, results_write, spill_write)
+        # No pipe: a child that is killed before it has read its job leaves nothing in there.
+        self.job = os.memfd_create("job")
+        inherited = (wake_read, status_write, results_write, spill_write)
         program = str(Path(__file__).with_name("interpreter.py"))
-        arguments = [str(number), json.dumps(limits), *map(str, inherited)]
+        arguments = [str(number), json.dumps(limits), *map(str, (*inherited, self.job))]
         self.process = subprocess.Popen(
             # Without the packages that the machine's own Python may have.
             [sys.executable, "-s", "-S", "-B", program, *arguments],
-            stdin=wake_read,
-            stdout=status_write,
-            pass_fds=inherited,
+            stdin=subprocess.PIPE,
+            stdout=spill_write,
+            pass_fds=(*inherited, self.job),
             env=dict(os.environ, PYTHONHASHSEED=str(number & 1)),
         )
-        for fd in (wake_read, status_write, *inherited):
+        if self.process.stdin:
+            self.process.stdin.close()  # there is nothing to be read there
+        for fd in inherited:
             os.close(fd)
         ready = os.read(self.status, 1)
         if not ready:
@@ -73,9 +76,9 @@ class Interpreter:
 
     def start(self, job: bytes, scratch: str) -> None:
         """Make it fork a child, which reads the job and works in the scratch folder."""
+        os.ftruncate(self.job, 0)
+        os.pwrite(self.job, scratch.encode() + b"\0" + job, 0)
         os.write(self.wake, b"j")
-        write_frame(self.jobs, JOB, self.number, scratch.encode())
-        write_frame(self.jobs, JOB, self.number, job)
 
     def child(self) -> int:
         """Return the process id of its child; 0 when it has none."""

@@ -1,10 +1,12 @@
 """A warm interpreter: forks a child per job, and otherwise sleeps.
 
 Its number says which one it is: bit 0 the replica, which has its own hash seed
-and clock; bit 1 whether it traces; the rest which packages it has imported.
+and clock; bit 1 whether it traces; the rest what it has imported. Whatever can
+be done once, before the children are forked, is done here.
 """
 
 import ctypes
+import fcntl
 import gc
 import json
 import os
@@ -14,11 +16,10 @@ import sys
 import child
 import isolation
 
-# Descriptors given by init, by number.
-WAKE, STATUS = 0, 1
+FREE = 10  # descriptors from here on are nobody's yet
 
 
-def main(number: int, limits: str, jobs: int, results: int, spill: int) -> None:
+def main(number: int, limits: str, *descriptors: int) -> None:
     # It is to end with init, however that ends, and its child with it.
     isolation.libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     told = json.loads(limits)
@@ -35,15 +36,27 @@ def main(number: int, limits: str, jobs: int, results: int, spill: int) -> None:
         failed = zygote.try_out(ctypes.byref(rules))
     if failed:
         raise OSError(f"the sandbox cannot confine programs: step {failed} of zygote.c failed")
+    isolation.limit_resources(told)
+    wake, status, job = arrange(*descriptors)
     gc.collect()
     gc.disable()
     gc.freeze()
-    os.write(STATUS, b"+" if rules.mounts else b"-")
-    if zygote.serve(WAKE, STATUS, ctypes.byref(rules)):
-        child.main(jobs, results, spill, limits=told)
+    os.write(status, b"+" if rules.mounts else b"-")
+    if zygote.serve(wake, status, ctypes.byref(rules)):
+        child.main(job, limits=told)
+
+
+def arrange(wake: int, status: int, results: int, spill: int, job: int) -> list[int]:
+    """Give a child what it is to have: an empty input, watched outputs, and a way for reports."""
+    kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, FREE) for fd in (wake, status, job)]
+    for fd in (1, 2):
+        os.dup2(spill, fd)
+    os.dup2(results, child.RESULTS)
+    os.closerange(child.RESULTS + 1, FREE)
+    os.closerange(max(kept) + 1, isolation.DESCRIPTORS)
+    return kept
 
 
 if __name__ == "__main__":
-    number, limits, *descriptors = sys.argv[1:]
-    main(int(number), limits, *map(int, descriptors))
+    main(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
     os._exit(0)

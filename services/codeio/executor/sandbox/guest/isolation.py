@@ -12,14 +12,11 @@ import struct
 from typing import Any
 
 NEW_USER, NEW_NET = 0x10000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+DESCRIPTORS = 64
 SCRATCH_INODES = 4096
 
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Limit(ctypes.Structure):
-    _fields_ = (("resource", ctypes.c_int), ("value", ctypes.c_ulong))
 
 
 class Filter(ctypes.Structure):
@@ -34,8 +31,7 @@ class Confinement(ctypes.Structure):
     _fields_ = (
         ("namespaces", ctypes.c_int),
         ("mounts", ctypes.c_int),
-        ("limits", ctypes.c_int),
-        ("limit", Limit * 8),
+        ("processes", ctypes.c_ulong),
         ("scratch", ctypes.c_char_p),
         ("filter", Filter),
     )
@@ -53,26 +49,32 @@ def cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def confinement(limits: dict[str, Any]) -> Confinement:
-    """Return the rules for the children of this process, which is as large as it will be."""
-    wanted = (
+def limit_resources(limits: dict[str, Any]) -> None:
+    """Take from this process what its children, which inherit that, are not to have."""
+    for name, wanted in (
         (resource.RLIMIT_AS, address_space() + limits["memory_bytes"]),
         (resource.RLIMIT_FSIZE, limits["scratch_bytes"]),
-        (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_NOFILE, DESCRIPTORS),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-    )
-    inside = limits["namespaces"]
-    rules = Confinement(namespaces=inside, mounts=inside, limits=len(wanted))
-    for place, (name, value) in zip(rules.limit, wanted, strict=False):
+    ):
         hard = resource.getrlimit(name)[1]
-        place.resource = name
-        place.value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    size = limits["scratch_bytes"]
-    rules.scratch = b"mode=1777,size=%d,nr_inodes=%d" % (size, SCRATCH_INODES)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(name, (value, value))
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def confinement(limits: dict[str, Any]) -> Confinement:
+    """Return the rules for each child, beside what it inherits."""
+    inside = limits["namespaces"]
+    scratch = b"mode=1777,size=%d,nr_inodes=%d" % (limits["scratch_bytes"], SCRATCH_INODES)
     program = filter_program()
-    rules.filter = Filter(len(program) // INSTRUCTION.size, program)
-    return rules
+    return Confinement(
+        namespaces=inside,
+        mounts=inside,
+        processes=limits["processes"],
+        scratch=scratch,
+        filter=Filter(len(program) // INSTRUCTION.size, program),
+    )
 
 
 def address_space() -> int:

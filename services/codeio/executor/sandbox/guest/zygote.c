@@ -26,17 +26,11 @@
 
 #define NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC)
 
-struct limit {
-    int resource;
-    rlim_t value;
-};
-
-/* What keeps a child apart; prepared by isolation.py. */
+/* What keeps a child apart, beside what it inherits; prepared by isolation.py. */
 struct confinement {
     int namespaces;         /* whether it has some of its own */
     int mounts;             /* and among them one of file systems */
-    int limits;
-    struct limit limit[8];
+    rlim_t processes;       /* how many, with threads, it may be */
     const char *scratch;    /* options of the file system mounted on /tmp for it */
     struct sock_fprog filter;
 };
@@ -55,22 +49,18 @@ static int confine(const struct confinement *rules)
         if (chdir("/tmp"))
             return 4;
     }
-    for (int i = 0; i < rules->limits; i++) {
-        struct rlimit both = {rules->limit[i].value, rules->limit[i].value};
-        if (setrlimit(rules->limit[i].resource, &both))
-            return 5;
-    }
+    struct rlimit processes = {rules->processes, rules->processes};
+    if (setrlimit(RLIMIT_NPROC, &processes))
+        return 5;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2];
     memset(none, 0, sizeof none);
     if (syscall(SYS_capset, &header, none))
         return 6;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        return 7;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-        return 8;
+        return 7;
     if (rules->filter.len && prctl(PR_SET_SECCOMP, 2, &rules->filter, 0, 0))
-        return 9;
+        return 8;
     return 0;
 }
 
