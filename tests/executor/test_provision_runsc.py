@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeio.executor.sandbox import runsc
-from codeio.executor.sandbox.runsc import Runsc
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
+    from codeio.executor.sandbox.runsc import Runsc
     from pathlib import Path
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from codeio.executor.sandbox.guests import LocalGuest, RemoteGuest
-from codeio.executor.sandbox.runsc import Runsc
 from codeio.runtime.errors import TransientError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from codeio.executor.sandbox.guest_environment import GuestEnvironment
     from codeio.executor.sandbox.guests import Guest
+    from codeio.executor.sandbox.runsc import Runsc
     from codeio.runtime.settings import LimitsSettings
 
 GUEST = Path(__file__).parent / "guest"

@@ -113,7 +113,7 @@ def _build_zygote(zygote: Path, say: Callable[[str], None]) -> None:
         install_package("gcc", "libc6-dev", say=say)
     zygote.parent.mkdir(parents=True, exist_ok=True)
     partial = zygote.with_name(f".{zygote.name}.partial")
-    complaint = complaint_of(["cc", "-O2", "-shared", "-fPIC", "-o", partial, ZYGOTE])
+    complaint = complaint_of(["cc", "-O2", "-shared", "-fPIC", "-Wl,-z,now", "-o", partial, ZYGOTE])
     if complaint is not None:
         raise UsageError(
             f"cannot compile what starts programs in the sandbox ({complaint}); "

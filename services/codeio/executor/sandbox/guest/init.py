@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import isolation
+from memory import Pristine
 from protocol import (
     CONFIG,
     END,
@@ -38,6 +40,7 @@ from protocol import (
 Limits: TypeAlias = dict[str, Any]
 
 HOST_IN, HOST_OUT = 0, 1
+STATUS = struct.Struct("@il")  # how a child ended, and its peak memory in KiB
 SLOW_SECONDS = 1.0
 TICK_MS = 100
 CHUNK = 1 << 16
@@ -54,15 +57,16 @@ class Interpreter:
         self.spill, spill_write = os.pipe()
         # No pipe: a child that is killed before it has read its job leaves nothing in there.
         self.job = os.memfd_create("job")
+        memory = os.memfd_create("memory", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         inherited = (wake_read, status_write, results_write, spill_write)
         program = str(Path(__file__).with_name("interpreter.py"))
-        arguments = [str(number), json.dumps(limits), *map(str, (*inherited, self.job))]
+        arguments = [str(number), json.dumps(limits), *map(str, (memory, *inherited, self.job))]
         self.process = subprocess.Popen(
             # Without the packages that the machine's own Python may have.
             [sys.executable, "-s", "-S", "-B", program, *arguments],
             stdin=subprocess.PIPE,
             stdout=spill_write,
-            pass_fds=(*inherited, self.job),
+            pass_fds=(memory, *inherited, self.job),
             env=dict(os.environ, PYTHONHASHSEED=str(number & 1)),
         )
         if self.process.stdin:
@@ -73,6 +77,8 @@ class Interpreter:
         if not ready:
             os._exit(1)  # it said why on standard error
         self.mounts_scratch = ready == b"+"
+        self.memory = Pristine(limits["zygote"], memory)
+        os.close(memory)
 
     def start(self, job: bytes, scratch: str) -> None:
         """Make it fork a child, which reads the job and works in the scratch folder."""
@@ -180,10 +186,11 @@ class Watch:
         for pipe in (self.interpreter.results, self.interpreter.spill):
             while select.select([pipe], [], [], 0)[0]:
                 self.sources[pipe](pipe)
-        status, max_rss = map(int, told.split())
+        status, max_rss = STATUS.unpack(told)
         end = {"status": status, "killed": self.killed, "max_rss_kib": max_rss}
         write_frame(HOST_OUT, END, self.interpreter.number, json.dumps(end).encode())
         self.ended = True
+        self.interpreter.memory.restore()
 
     def on_tick(self) -> None:
         wall = time.monotonic() - self.wall

@@ -15,11 +15,12 @@ import sys
 
 import child
 import isolation
+import memory
 
 FREE = 10  # descriptors from here on are nobody's yet
 
 
-def main(number: int, limits: str, *descriptors: int) -> None:
+def main(number: int, limits: str, file: int, *descriptors: int) -> None:
     # It is to end with init, however that ends, and its child with it.
     isolation.libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     told = json.loads(limits)
@@ -36,14 +37,15 @@ def main(number: int, limits: str, *descriptors: int) -> None:
         failed = zygote.try_out(ctypes.byref(rules))
     if failed:
         raise OSError(f"the sandbox cannot confine programs: step {failed} of zygote.c failed")
-    isolation.limit_resources(told)
-    wake, status, job = arrange(*descriptors)
     gc.collect()
     gc.disable()
     gc.freeze()
-    os.write(status, b"+" if rules.mounts else b"-")
-    if zygote.serve(wake, status, ctypes.byref(rules)):
-        child.main(job, limits=told)
+    if told["namespaces"]:
+        memory.share(zygote, file)
+    isolation.limit_resources(told)
+    wake, status, job = arrange(*descriptors)
+    zygote.serve(wake, status, ctypes.byref(rules))
+    child.main(job, limits=told)
 
 
 def arrange(wake: int, status: int, results: int, spill: int, job: int) -> list[int]:

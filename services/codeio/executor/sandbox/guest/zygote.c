@@ -1,9 +1,9 @@
 /* Forks one child per job from a warm interpreter, and confines it.
  *
- * It is in C because of what it does not do: touch memory. gVisor copies two
- * megabytes for each page that parent or child writes to while both are there,
- * at 1.7 ms apiece, and the same steps in Python write to pages all over the
- * interpreter. What is done here writes to the stack alone.
+ * It is in C because of what it does not do: touch the interpreter's memory.
+ * Its children work in that memory (see memory.py), and until init has put it
+ * right again, nothing may be read from there; what is done here uses the
+ * stack, and the data of the C library and of this file, alone.
  *
  * Python's own handlers for a fork are left out as well. They serve programs
  * with several threads; the interpreter has one, which holds the lock.
@@ -15,8 +15,8 @@
 #include <linux/filter.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,6 +25,13 @@
 #include <unistd.h>
 
 #define NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC)
+
+#define PAGE 4096
+#define MAX_AREAS 256
+
+struct area {
+    char *start, *end;
+};
 
 /* What keeps a child apart, beside what it inherits; prepared by isolation.py. */
 struct confinement {
@@ -90,30 +97,74 @@ int try_out(const struct confinement *rules)
     return pid < 0 ? 100 : WEXITSTATUS(wait_for(pid, &usage));
 }
 
-/* Fork a child for each byte that comes on `wake`, and write how it ended,
- * "<status> <peak memory in KiB>\n", to `status`.
+/* Put areas of this process's memory into a file and map them from there, shared.
  *
- * Returns 1 in a child, confined; 0 when `wake` is at its end, or broken.
+ * Returns 0, or -1 with the memory as it was, or half of it moved.
  */
-int serve(int wake, int status, const struct confinement *rules)
+int share(int file, const struct area *told, int count)
 {
-    char byte, line[64];
+    static char own;
+    struct area areas[MAX_AREAS]; /* what was told lies in one of them */
+    char *needed[] = {&own, (char *)areas, (char *)&errno};
+    off_t at = 0;
+    if (count > MAX_AREAS)
+        return -1;
+    memcpy(areas, told, count * sizeof *told);
+    for (int i = 0; i < count; i++) {
+        size_t size = areas[i].end - areas[i].start;
+        for (int n = 0; n < 3; n++)
+            if (needed[n] >= areas[i].start && needed[n] < areas[i].end)
+                return -1;
+        if (pwrite(file, areas[i].start, size, at) != (ssize_t)size)
+            return -1;
+        if (mmap(areas[i].start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, at)
+            == MAP_FAILED)
+            return -1;
+        at += size;
+    }
+    return 0;
+}
+
+/* Make memory again what it was, where it is not. */
+void restore(char *memory, const char *pristine, size_t size)
+{
+    for (size_t page = 0; page < size; page += PAGE)
+        if (memcmp(memory + page, pristine + page, PAGE))
+            memcpy(memory + page, pristine + page, PAGE);
+}
+
+/* Tell on `status` how the scratch folder is made, then fork a child for each
+ * byte that comes on `wake`, and write to `status` how it ended.
+ *
+ * Returns in a child, confined, and never in the parent: the memory that it
+ * would return to may be a child's work.
+ */
+void serve(int wake, int status, const struct confinement *rules)
+{
+    char byte = rules->mounts ? '+' : '-';
+    if (write(status, &byte, 1) != 1)
+        _exit(1);
     while (read(wake, &byte, 1) == 1) {
         pid_t pid = fork_apart(rules);
         if (pid == 0) {
             int failed = confine(rules);
             if (failed)
                 _exit(failed);
-            return 1;
+            return;
         }
         if (pid < 0)
-            return 0;
+            _exit(1);
         struct rusage usage;
+        struct {
+            int status;
+            long peak;
+        } end;
+        memset(&end, 0, sizeof end);
         /* It was process 1 of its pid namespace: its descendants went with it. */
-        int ended = wait_for(pid, &usage);
-        int size = snprintf(line, sizeof line, "%d %ld\n", ended, usage.ru_maxrss);
-        if (write(status, line, size) != size)
-            return 0;
+        end.status = wait_for(pid, &usage);
+        end.peak = usage.ru_maxrss;
+        if (write(status, &end, sizeof end) != sizeof end)
+            _exit(1);
     }
-    return 0;
+    _exit(0);
 }
