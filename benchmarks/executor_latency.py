@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import sys
@@ -33,9 +34,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
-from codeio.client import AsyncExecutorClient
-from codeio.runtime.errors import TransientError
-from codeio.v1.execution_pb2 import Priority
+from codeio.client import AsyncExecutorClient, Overloaded
 from executor_load import (
     ENTRY_POINT,
     SMALL,
@@ -70,10 +69,12 @@ async def served_executor() -> AsyncIterator[Run]:
     """Start a server on a free port and stop it in the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        target = f"127.0.0.1:{free.getsockname()[1]}"
+        port = free.getsockname()[1]
+    target = f"127.0.0.1:{port}"
     with tempfile.TemporaryFile() as told:
         server = await asyncio.create_subprocess_exec(
-            *(CODEIO, "serve", "executor", "--listen", target, "--workers", str(WORKERS)),
+            *(CODEIO, "serve", "executor", "--port", str(port)),
+            env={**os.environ, "CODEIO_SANDBOX__WORKERS": str(WORKERS)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=told,
             stderr=told,
@@ -90,9 +91,7 @@ async def served_executor() -> AsyncIterator[Run]:
                         code,
                         inputs,
                         entry_point=ENTRY_POINT,
-                        priority=Priority.PRIORITY_INTERACTIVE
-                        if interactive
-                        else Priority.PRIORITY_BATCH,
+                        priority="interactive" if interactive else "batch",
                     )
 
                 yield run
@@ -185,7 +184,7 @@ class BatchLoad:
             try:
                 await self._run(f"{SMALL}# batch {number}\n", inputs, interactive=False)
                 self.counts["done"] += 1
-            except (TransientError, grpc.RpcError):
+            except Overloaded:
                 # The line is full, as it should be.
                 self.counts["refused"] += 1
                 await asyncio.sleep(BACK_OFF_SECONDS)

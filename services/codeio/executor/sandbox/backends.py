@@ -68,6 +68,8 @@ class GvisorBackend:
         ]
         guest = await _spawn(command, folder, environment=None, niceness=niceness)
         await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+        if niceness:
+            guest.yield_to_others(niceness)
         return guest
 
     def _bundle(self) -> dict[str, Any]:

@@ -108,6 +108,16 @@ class LocalGuest(Guest):
     def usable(self) -> bool:
         return super().usable and self.process.returncode is None
 
+    def yield_to_others(self, niceness: int) -> None:
+        """Make the niceness that it was started with hold against other sessions.
+
+        Where the kernel groups processes by session, that of a process counts
+        within its group only, and runsc begins sessions of its own.
+        """
+        for process in self._processes():
+            with contextlib.suppress(OSError):
+                Path("/proc", str(process.pid), "autogroup").write_text(str(niceness))
+
     def complaint(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace").strip()[-500:]
 

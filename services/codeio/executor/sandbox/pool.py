@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # A request whose calls keep ending their process is given a new one this often.
 _MAX_RESTARTS = 2
 # Guests on shared slots yield the processors to those on reserved ones.
-_NICENESS = 10
+_NICENESS = 19
 
 
 class Pool:
