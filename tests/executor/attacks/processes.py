@@ -232,19 +232,18 @@ OTHERS = (
         def main_solution(a):
             needle = b'CODEIO_' + b'CANARY'
             ranges = re.findall(r'(\\w+)-(\\w+) rw.*(?:heap|stack)', open('/proc/self/maps').read())
-            with open('/proc/self/mem', 'rb', 0) as memory:
-                for start, end in ranges:
-                    memory.seek(int(start, 16))
-                    try:
+            for start, end in ranges:
+                try:
+                    with open('/proc/self/mem', 'rb', 0) as memory:
+                        memory.seek(int(start, 16))
                         if needle in memory.read(int(end, 16) - int(start, 16)):
                             return True
-                    except (OSError, MemoryError):
-                        pass
+                except (OSError, MemoryError):
+                    pass
             return False
         """,
-        # Where it may not read its own memory either, all the better.
         Outcome.OUTCOME_OK,
-        or_else=(Outcome.OUTCOME_RAISED,),
+        output="false",
         effects=("file:read",),
     ),
     Attack(
