@@ -13,8 +13,9 @@ from codeio.executor.sandbox import runsc
 from codeio.runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from codeio.executor.sandbox.runsc import Runsc
     from pathlib import Path
+
+    from codeio.executor.sandbox.runsc import Runsc
 
 
 class Machine:

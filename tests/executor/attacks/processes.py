@@ -200,7 +200,7 @@ OTHERS = (
         """
         def main_solution(a):
             found = []
-            for pid in ('0', 'self/..', *map(str, range(2, 40))):
+            for pid in ('0', *map(str, range(2, 40))):
                 for name in ('mem', 'environ', 'maps', 'cmdline', 'fd', 'root', 'cwd', 'ns'):
                     if os.path.lexists(f'/proc/{pid}/{name}'):
                         found.append(f'{pid}/{name}')
@@ -216,14 +216,16 @@ OTHERS = (
         """
         import os
         def main_solution(a):
-            own = open('/proc/self/environ', 'rb').read().decode()
-            text = repr(os.environ) + own
+            text = repr(os.environ)
+            try:
+                text += open('/proc/self/environ', 'rb').read().decode()
+            except PermissionError:
+                pass  # it may not even look at its own
             names = ('CANARY', 'TOKEN', 'SECRET', 'PASSWORD', 'CODEIO', 'API_KEY', 'KUBERNETES')
             return [name for name in names if name in text.upper().replace('/CODEIO', '')]
         """,
         Outcome.OUTCOME_OK,
         output="[]",
-        effects=("file:read",),
     ),
     Attack(
         "looks for secrets in its own memory",
@@ -244,7 +246,6 @@ OTHERS = (
         """,
         Outcome.OUTCOME_OK,
         output="false",
-        effects=("file:read",),
     ),
     Attack(
         "looks for the files of the host",
@@ -252,13 +253,15 @@ OTHERS = (
         import os
         def main_solution(a):
             places = ['/etc/passwd', '/etc/shadow', '/etc/hostname', '/home', '/work', '/var/log',
-                      '/run', '/boot', '/sys/class', '/root/.ssh', '/mnt', '/srv',
+                      '/run', '/boot', '/root/.ssh', '/mnt', '/srv',
                       '/proc/1/root/etc/passwd', '/proc/self/cwd/../etc/passwd',
                       '/var/run/secrets/kubernetes.io', '/dev/kmsg', '/dev/mem', '/dev/sda']
             found = [place for place in places if os.path.exists(place)]
             for place, folders, files in os.walk('/'):
                 if place == '/':
                     folders[:] = [f for f in folders if f not in ('proc', 'usr', 'lib', 'lib64')]
+                elif place.count('/') > 2:
+                    folders.clear()
                 found += [f'{place}/{name}' for name in files if 'codeio-canary' in name]
             return found
         """,

@@ -170,7 +170,12 @@ FORGED = (
         )
         for what, payload, outcome in (
             ("an object without an outcome", b"{}", Outcome.OUTCOME_CRASHED),
-            ("effects that are null", b'{"outcome": "OK", "effects": null}', Outcome.OUTCOME_OK),
+            # What follows is the guest's word that it was loaded, and no JSON value.
+            (
+                "effects that are null",
+                b'{"outcome": "OK", "effects": null}',
+                Outcome.OUTCOME_NOT_JSON,
+            ),
             ("effects that are text", b'{"outcome": "OK", "effects": 7}', Outcome.OUTCOME_CRASHED),
             ("that it was never called", b'{"outcome": "UNSPECIFIED"}', Outcome.OUTCOME_CRASHED),
         )
@@ -215,6 +220,8 @@ PATCHED = (
             return 'x' * 200
         """,
         Outcome.OUTCOME_TOO_LARGE,
+        # Where the guest's own code stumbles over them, the child just ends.
+        or_else=(Outcome.OUTCOME_EXITED,),
         unlimited_sizes=False,
     ),
     Attack(

@@ -140,6 +140,8 @@ RESULTS = (
             return Thing()
         """,
         Outcome.OUTCOME_NOT_JSON,
+        # Where the library asks for that name to say so.
+        or_else=(Outcome.OUTCOME_RAISED,),
     ),
     Attack(
         "returns what misbehaves when it is deleted",

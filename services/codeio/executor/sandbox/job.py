@@ -34,6 +34,21 @@ _INTERPRETERS = (
         1,
     ),
 )
+# What a child may say of its calls. How it ended by force is not for it to say.
+_OWN_WORDS = frozenset(
+    {
+        Outcome.OUTCOME_OK,
+        Outcome.OUTCOME_RAISED,
+        Outcome.OUTCOME_NOT_JSON,
+        Outcome.OUTCOME_TOO_LARGE,
+        Outcome.OUTCOME_MEMORY,
+        Outcome.OUTCOME_OUTPUT_FLOOD,
+        Outcome.OUTCOME_EXITED,
+        Outcome.OUTCOME_LOAD_FAILED,
+    }
+)
+# The guest cuts messages long before.
+_MESSAGE_CHARS = 1000
 _METER_SECONDS = 0.1
 _KILL_SECONDS = 5
 _TIMEOUTS = {"cpu": Outcome.OUTCOME_CPU_TIMEOUT, "wall": Outcome.OUTCOME_WALL_TIMEOUT}
@@ -93,7 +108,7 @@ class Job:
         self._interpreter = interpreter_for(request)
         self._meter = _Meter(guest, self._interpreter)
         self._spent = 0.0  # of the call that ends next, by the guest's own clock
-        self._loaded: dict[str, Any] | None = None
+        self._loaded: CallResult | None = None
         self._ended = False
         self._status = 0
         self._killed = ""
@@ -113,11 +128,14 @@ class Job:
             while not self._ended:
                 frame = await self._next_frame()
                 result = self._take(frame)
-                if result is not None and made < len(self._calls):
+                if result is not None and made == len(self._calls):
+                    # It tells of more calls than it was to make, perhaps to go on for ever.
+                    break
+                if result is not None:
                     made += 1
                     yield result
             if made < len(self._calls):
-                for result in self._missing(made):
+                for result in self._missing():
                     yield result
         except (OSError, EOFError, ValueError) as error:
             self._guest.broken = True
@@ -155,13 +173,17 @@ class Job:
                     1 - limits.margin
                 )
                 self._spent = 0.0
-                fields, result = _report(frame.payload)
-                if self._loaded is not None:
-                    result.near_limit = near
-                    # What loading did is laid to the first call.
-                    result.effects.extend(self._loaded.pop("effects", ()))
-                    return result
-                self._loaded = fields
+                result = _report(frame.payload)
+                if self._loaded is None:
+                    self._loaded = result
+                    return None
+                if self._loaded.outcome != Outcome.OUTCOME_OK:
+                    return None
+                result.near_limit = near
+                # What loading did is laid to the first call.
+                result.effects.extend(self._loaded.effects)
+                del self._loaded.effects[:]
+                return result
             case frames.END:
                 self._ended = True
                 end = json.loads(frame.payload)
@@ -170,17 +192,16 @@ class Job:
                 raise ValueError(f"a frame of kind {frame.kind}")
         return None
 
-    def _missing(self, made: int) -> list[CallResult]:
+    def _missing(self) -> list[CallResult]:
         """Return what is said of the call during which the child ended, or of all if none began."""
         if self._loaded is None:
             failed = self._ending()
             failed.error_message = f"while loading: {failed.error_message or failed.error_type}"
             return [failed] * len(self._calls)
-        if self._loaded["outcome"] != "OK":
-            return [_result(self._loaded)] * len(self._calls)
+        if self._loaded.outcome != Outcome.OUTCOME_OK:
+            return [self._loaded] * len(self._calls)
         ending = self._ending()
-        if not made:
-            ending.effects.extend(self._loaded.get("effects", ()))
+        ending.effects.extend(self._loaded.effects)
         return [ending]
 
     def _ending(self) -> CallResult:
@@ -224,16 +245,18 @@ def _call_fields(call: Call) -> dict[str, Any]:
     return {kind: getattr(call, kind)}
 
 
-def _report(payload: bytes) -> tuple[dict[str, Any], CallResult]:
-    """Return a child's report; it may be forged, but is about its own calls only."""
+def _report(payload: bytes) -> CallResult:
+    """Return what a child reports; it may be forged, but is about its own calls only."""
     try:
         fields = json.loads(payload)
-        return fields, _result(fields)
-    except (ValueError, TypeError, RecursionError, AttributeError) as error:
-        fields = {"outcome": "CRASHED", "error_message": f"a report that is none: {error}"}
-        return fields, _result(fields)
-
-
-def _result(fields: dict[str, Any]) -> CallResult:
-    outcome = Outcome.Value(f"OUTCOME_{fields['outcome']}")
-    return CallResult(**{**fields, "outcome": outcome})
+        outcome = Outcome.Value(f"OUTCOME_{fields['outcome']}")
+        result = CallResult(**{**fields, "outcome": outcome})
+        forged = outcome not in _OWN_WORDS or len(result.error_message) > _MESSAGE_CHARS
+        complaint = "no child says so" if forged else ""
+    except Exception as error:  # noqa: BLE001  (none of what it may hold is to harm us)
+        complaint = str(error).encode("utf-8", "backslashreplace").decode()[:_MESSAGE_CHARS]
+    if complaint:
+        return CallResult(
+            outcome=Outcome.OUTCOME_CRASHED, error_message=f"a report that is none: {complaint}"
+        )
+    return result

@@ -15,6 +15,7 @@ import site
 import sys
 import time
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any, NoReturn, TypeAlias
 
 import clocks
@@ -101,6 +102,9 @@ class Printed(io.BytesIO):
         super().__init__()
         self.limit = limit
 
+    def close(self) -> None:
+        """Stay open, whatever the program does to its standard output."""
+
     def write(self, data: Any) -> int:
         if self.tell() + len(data) > self.limit:
             raise Flood
@@ -110,31 +114,28 @@ class Printed(io.BytesIO):
 def run(job: Fields, limits: Limits) -> None:
     gc.enable()  # the interpreter itself does without
     effects.taken()
-    outcome, namespace = load(job["code"], limits, traced=bool(job["trace_steps"]))
-    if outcome is None and job["entry_point"] not in namespace:
-        outcome = {
-            "outcome": "LOAD_FAILED",
-            "error_type": "NameError",
-            "error_message": f"the program does not define {job['entry_point']}",
-        }
+    traced = bool(job["trace_steps"])
+    outcome, function = load(job, limits, traced=traced)
     report({**(outcome or {"outcome": "OK"}), "effects": effects.taken()})
     if outcome is not None:
         return
-    function = namespace[job["entry_point"]]
     for number, call in enumerate(job["calls"]):
-        if number and job["trace_steps"]:
+        if number and traced:
             # A trace must not depend on what earlier calls left behind, such as a cache.
-            _, namespace = load(job["code"], limits, traced=True)
-            function = namespace.get(job["entry_point"], function)
+            _, function = load(job, limits, traced=True)
         report(make_call(function, call, job["trace_steps"], limits))
 
 
-def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fields]:
-    """Execute the program's top level in a fresh namespace; give an outcome if it failed."""
+def load(job: Fields, limits: Limits, *, traced: bool) -> tuple[Fields | None, Any]:
+    """Execute the program's top level in a fresh namespace.
+
+    Returns an outcome if it failed, and else its entry point.
+    """
+    code, entry_point = job["code"], job["entry_point"]
     # An empty one, as whoever uses the program later has it: even its name is not set.
     namespace: Fields = {}
     sys.argv = ["program"]
-    printed = redirect("", limits)
+    redirect("", limits)
     if "pandas" in code:
         clocks.restore_dates()
     try:
@@ -143,15 +144,19 @@ def load(code: str, limits: Limits, *, traced: bool) -> tuple[Fields | None, Fie
         else:
             compiled = compile(code, FILENAME, "exec", dont_inherit=True)
         exec(compiled, namespace)  # noqa: S102  (it is what we are for)
+        if entry_point in namespace:
+            return None, namespace[entry_point]
     except Flood:
-        return {"outcome": "OUTPUT_FLOOD", "error_message": "while loading"}, {}
+        return {"outcome": "OUTPUT_FLOOD", "error_message": "while loading"}, None
     except MemoryError:
-        return {"outcome": "MEMORY", "error_message": "while loading"}, {}
+        return {"outcome": "MEMORY", "error_message": "while loading"}, None
     except BaseException as error:  # noqa: BLE001
-        return {"outcome": "LOAD_FAILED", **describe(error)}, {}
-    finally:
-        printed.close()
-    return None, namespace
+        return {"outcome": "LOAD_FAILED", **describe(error)}, None
+    return {
+        "outcome": "LOAD_FAILED",
+        "error_type": "NameError",
+        "error_message": f"the program does not define {entry_point}",
+    }, None
 
 
 def make_call(
@@ -164,12 +169,12 @@ def make_call(
     if text is not None:
         with integers_of_any_size():
             keywords = json.loads(text)
-    elif "seed" in call:
-        arguments = seed_generators(function, call["seed"])
     printed = redirect(call.get("stdin", ""), limits)
     recorder = sys.modules["tracer"].Recorder(FILENAME, trace_steps) if trace_steps else None
     started = time.process_time()
     try:
+        if "seed" in call:
+            arguments = seed_generators(function, call["seed"])
         if recorder is not None:
             value = recorder.call(function, keywords)
         else:
@@ -211,7 +216,7 @@ def redirect(text: str, limits: Limits) -> Printed:
 def seed_generators(function: Callable[..., Any], seed: int) -> tuple[Any, ...]:
     """Seed an input generator; return the arguments that its form asks for."""
     code = getattr(function, "__code__", None)
-    if code is None or code.co_argcount or code.co_flags & TAKES_REST:
+    if type(code) is not CodeType or code.co_argcount or code.co_flags & TAKES_REST:
         return (random.Random(seed),)  # noqa: S311
     random.seed(seed)
     if "numpy" in sys.modules:
@@ -236,11 +241,7 @@ def serialise(value: object, limits: Limits) -> Fields:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        return {
-            "outcome": "NOT_JSON",
-            "error_type": type(value).__name__,
-            "error_message": clip(str(error)),
-        }
+        return {**describe(error), "outcome": "NOT_JSON", "error_type": name_of(type(value))}
     if len(text) > limits["output_bytes"]:
         return {"outcome": "TOO_LARGE", "error_message": f"the result has {len(text)} characters"}
     return {"outcome": "OK", "output_json": text}
@@ -254,26 +255,50 @@ def changes(before: str, keywords: Fields) -> Fields:
             if after == before or after == json.dumps(json.loads(before), ensure_ascii=False):
                 return {}
         after.encode()
-    except (TypeError, ValueError, RecursionError, MemoryError):
+    except BaseException:  # noqa: BLE001  (what is in there now may be of the program's classes)
         return {"mutated_arguments": True}
     return {"mutated_arguments": True, "arguments_after_json": after[: 1 << 16]}
 
 
 def describe(error: BaseException) -> Fields:
-    """Describe an exception whose class may be the program's own and misbehave."""
-    line = 0
-    step = error.__traceback__
+    """Describe an exception whose class may be the program's own and misbehave when asked."""
+    try:
+        message = exact(str(error))
+    except BaseException as nested:  # noqa: BLE001
+        message = f"its message raised {name_of(type(nested))}"
+    return {
+        "error_type": name_of(type(error)),
+        "error_message": clip(message),
+        "error_line": line_of(error),
+    }
+
+
+# Read where the interpreter keeps them: a class may have put something else in their place.
+_NAME = type.__dict__["__name__"]
+_TRACEBACK = BaseException.__dict__["__traceback__"]
+_LINE = SyntaxError.__dict__["lineno"]
+
+
+def name_of(kind: type) -> str:
+    return exact(_NAME.__get__(kind))
+
+
+def line_of(error: BaseException) -> int:
+    """Return the line of the program that an exception came from; 0 when there is none."""
+    line: object = 0
+    step = _TRACEBACK.__get__(error)
     while step is not None:
         if step.tb_frame.f_code.co_filename == FILENAME:
             line = step.tb_lineno
         step = step.tb_next
-    if isinstance(error, SyntaxError):
-        line = error.lineno or 0
-    try:
-        message = str(error)
-    except BaseException as nested:  # noqa: BLE001
-        message = f"its message raised {type(nested).__name__}"
-    return {"error_type": type(error).__name__, "error_message": clip(message), "error_line": line}
+    if SyntaxError in type.__dict__["__mro__"].__get__(type(error)):
+        line = _LINE.__get__(error)
+    return line if type(line) is int and 0 <= line < 1 << 31 else 0
+
+
+def exact(text: str) -> str:
+    """Return a text that is of the plain type, and that UTF-8 can hold."""
+    return str.__str__(text).encode("utf-8", "backslashreplace").decode()
 
 
 def clip(text: str, size: int = 500) -> str:

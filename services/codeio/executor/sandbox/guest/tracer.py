@@ -117,10 +117,12 @@ class Recorder:
 
     @staticmethod
     def module_values(function: Callable[..., Any]) -> Texts:
-        values = getattr(function, "__globals__", {})
-        texts = {}
+        values = getattr(function, "__globals__", None)
+        texts: Texts = {}
+        if type(values) is not dict:
+            return texts
         for name, value in values.items():
-            if not name.startswith("__"):
+            if type(name) is str and not name.startswith("__"):
                 text = encode(value)
                 if text is not None:
                     texts[name] = text
@@ -249,7 +251,7 @@ class Activation:
     def changes(self, variables: Mapping[str, Any]) -> dict[str, str | None]:
         changed: dict[str, str | None] = {}
         for name, value in variables.items():
-            if name.startswith("."):
+            if type(name) is not str or name.startswith("."):
                 continue
             before = self.known.get(name)
             if before is not None and before.holds(value):

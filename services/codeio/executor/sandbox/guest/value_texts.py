@@ -53,10 +53,12 @@ def encode(value: Any) -> str | None:
     kind = type(value)
     if kind is int and -(10**15) < value < 10**15:
         return int.__repr__(value)
-    if isinstance(value, CODE):
-        return None
-    encoder = Encoder()
-    text = encoder.text(value, 0)
+    try:
+        if isinstance(value, CODE):
+            return None
+        text = Encoder().text(value, 0)
+    except Exception:  # noqa: BLE001  (its class answers what is asked of every value by raising)
+        return "…"
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
@@ -101,7 +103,9 @@ class Encoder:
             return self.text(value.item(), depth)
         if isinstance(value, BaseException):
             return f"{kind.__name__}(…)"
-        if kind.__module__ in PLAIN_MODULES:
+        if kind.__module__ in PLAIN_MODULES and kind is getattr(
+            sys.modules.get(kind.__module__), kind.__name__, None
+        ):
             return repr(value)
         if isinstance(value, enum.Enum):
             return f"{kind.__name__}.{value._name_}"
