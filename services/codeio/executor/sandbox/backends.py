@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GUEST = Path(__file__).parent / "guest"
 RESULT_BYTES = 32 << 20
 CONNECT_SECONDS = 10
+_BETWEEN_TRIES = (0.1, 0.3, 0.6)
 # Started with the guest, so that the first job need not wait: the plain interpreter.
 WARM = (0,)
 
@@ -160,6 +162,14 @@ class RemoteBackend:
     _open: dict[str, list[RemoteGuest]] = field(default_factory=dict)
 
     async def start(self, *, niceness: int = 0) -> Guest:  # noqa: ARG002  (pods set their own)
+        for seconds in _BETWEEN_TRIES:
+            # A guest that has just gone makes room in a moment.
+            with contextlib.suppress(TransientError):
+                return await self._try_all()
+            await asyncio.sleep(seconds)
+        return await self._try_all()
+
+    async def _try_all(self) -> Guest:
         host, _, port = self.address.rpartition(":")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
@@ -170,12 +180,7 @@ class RemoteBackend:
         complaint = ""
         for address in sorted({str(entry[4][0]) for entry in found}, key=self._load):
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    reader, writer = await asyncio.open_connection(
-                        address, int(port), limit=1 << 20
-                    )
-                guest = RemoteGuest(reader, writer)
-                await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+                guest = await self._connect(address, int(port))
             except (OSError, TransientError) as error:
                 complaint = f"{address}: {error or 'no answer'}"
                 continue
@@ -187,6 +192,13 @@ class RemoteBackend:
             self._open.setdefault(address, []).append(guest)
             return guest
         raise TransientError(f"no sandbox at {self.address} has a free slot ({complaint})")
+
+    async def _connect(self, address: str, port: int) -> RemoteGuest:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            reader, writer = await asyncio.open_connection(address, port, limit=1 << 20)
+        guest = RemoteGuest(reader, writer)
+        await guest.greet(guest_config(self.limits, enforce_cpu=not guest.metered))
+        return guest
 
     def _load(self, address: str) -> tuple[int, float]:
         guests = [guest for guest in self._open.get(address, ()) if guest.usable]

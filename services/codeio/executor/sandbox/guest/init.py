@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import isolation
 from memory import Pristine
@@ -43,7 +43,23 @@ HOST_IN, HOST_OUT = 0, 1
 STATUS = struct.Struct("@il")  # how a child ended, and its peak memory in KiB
 SLOW_SECONDS = 1.0
 TICK_MS = 100
+END_SECONDS = 2.0
 CHUNK = 1 << 16
+
+
+interpreters: dict[int, "Interpreter"] = {}
+
+
+def end(status: int) -> NoReturn:
+    """End this process with all that it started; in a pod, nobody else would bury them."""
+    for interpreter in interpreters.values():
+        interpreter.process.kill()
+    patience = time.monotonic() + END_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < patience:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.001)
+    os._exit(status)
 
 
 class Interpreter:
@@ -73,9 +89,10 @@ class Interpreter:
             self.process.stdin.close()  # there is nothing to be read there
         for fd in inherited:
             os.close(fd)
+        interpreters[number] = self
         ready = os.read(self.status, 1)
         if not ready:
-            os._exit(1)  # it said why on standard error
+            end(1)  # it said why on standard error
         self.mounts_scratch = ready == b"+"
         self.memory = Pristine(limits["zygote"], memory)
         os.close(memory)
@@ -151,9 +168,11 @@ class Watch:
         self.slow_told = False
 
     def kill(self, reason: str) -> None:
-        if self.killed:
-            return
-        self.killed = reason
+        if not self.killed:
+            self.killed = reason
+            self.strike()
+
+    def strike(self) -> None:
         pid = self.interpreter.child()
         if pid:
             os.kill(pid, signal.SIGKILL)
@@ -161,7 +180,7 @@ class Watch:
     def on_host(self, fd: int) -> None:
         frame = read_frame(fd)
         if frame is None:
-            os._exit(0)
+            end(0)
         if frame[0] == KILL:
             self.kill(frame[2].decode())
 
@@ -182,17 +201,19 @@ class Watch:
     def on_status(self, fd: int) -> None:
         told = os.read(fd, CHUNK)
         if not told:
-            os._exit(1)  # the interpreter itself died
+            end(1)  # the interpreter itself died
         for pipe in (self.interpreter.results, self.interpreter.spill):
             while select.select([pipe], [], [], 0)[0]:
                 self.sources[pipe](pipe)
         status, max_rss = STATUS.unpack(told)
-        end = {"status": status, "killed": self.killed, "max_rss_kib": max_rss}
-        write_frame(HOST_OUT, END, self.interpreter.number, json.dumps(end).encode())
+        ending = {"status": status, "killed": self.killed, "max_rss_kib": max_rss}
+        write_frame(HOST_OUT, END, self.interpreter.number, json.dumps(ending).encode())
         self.ended = True
         self.interpreter.memory.restore()
 
     def on_tick(self) -> None:
+        if self.killed and not self.ended:
+            self.strike()  # it may not have been there yet
         wall = time.monotonic() - self.wall
         if self.ended or self.killed or wall < SLOW_SECONDS:
             return
@@ -254,7 +275,7 @@ class Leave:
 
     def on_signal(self, *_: object) -> None:
         if not self.busy:
-            os._exit(0)
+            end(0)
         self.asked = True
 
 
@@ -266,7 +287,10 @@ def main(zygote: str, lock_hash: str) -> None:
     inside = is_gvisor()
     config = json.loads(frame[2])
     limits = {**config["limits"], "namespaces": inside, "zygote": zygote}
-    interpreters = {number: Interpreter(number, limits) for number in config["warm"]}
+    # What its interpreters leave behind comes to it, not to the first process of a pod.
+    isolation.libc.prctl(isolation.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in config["warm"]:
+        Interpreter(number, limits)
     ready = {
         "gvisor": inside,
         "python_version": sys.version.split()[0],
@@ -280,12 +304,11 @@ def main(zygote: str, lock_hash: str) -> None:
         leave.busy = True
         kind, number, payload = frame
         if kind == JOB:  # else it was to kill a job that had ended by itself
-            if number not in interpreters:
-                interpreters[number] = Interpreter(number, limits)
-            Watch(interpreters[number], payload, limits).run()
+            interpreter = interpreters.get(number) or Interpreter(number, limits)
+            Watch(interpreter, payload, limits).run()
         leave.busy = False
 
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    os._exit(0)
+    end(0)

