@@ -382,7 +382,7 @@ def test_nobody_there_is_told_with_the_address() -> None:
         ({"inputs": [7]}, "cannot be sent"),
         ({"code": "\ud800"}, "cannot be sent"),
         ({"code": 7}, "cannot be sent"),
-        ({"priority": "urgent"}, "cannot be sent.*URGENT"),
+        ({"priority": "urgent"}, "urgent.*choose batch or interactive"),
         ({"replica": 2**40}, "cannot be sent"),
     ],
 )
@@ -437,3 +437,14 @@ def test_it_needs_grpc_and_protobuf_and_nothing_else() -> None:
         [sys.executable, "-c", ALONE], capture_output=True, text=True, check=False
     )
     assert done.stdout == "fine\n", done.stderr
+
+
+async def test_results_may_be_large_when_that_is_asked_for(sandbox: StreamingSandbox) -> None:
+    async with executor(sandbox) as server, AsyncExecutorClient(server.address) as client:
+        code = "def main_solution(n):\n    return list(range(n))\n"
+        [refused] = await client.execute(code, [{"n": 3000}])
+        [whole] = await client.execute(code, [{"n": 3000}], unlimited_sizes=True)
+        assert refused.outcome == Outcome.OUTCOME_TOO_LARGE
+        assert json.loads(whole.output_json) == list(range(3000))
+        with pytest.raises(InvalidRequest, match="choose batch or interactive"):
+            await client.execute(code, [{"n": 1}], priority="high")  # type: ignore[typeddict-item]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpa
 
 import grpc
 
-from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest
+from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Priority
 from codeio.v1.executor_service_pb2 import (
     DescribeEnvironmentRequest,
     DescribeEnvironmentResponse,
@@ -56,6 +56,8 @@ class Options(TypedDict, total=False):
     """0, or 1 for another hash seed and a shifted clock."""
     trace_steps: int
     """Above 0: record so many steps of a call at most, in its `trace_json`."""
+    unlimited_sizes: bool
+    """Whether results may be larger than training data are to be (see `describe`)."""
 
 
 TARGET = "dns:///localhost:50051"
@@ -64,6 +66,10 @@ TIMEOUT = 120.0
 MAX_MESSAGE_BYTES = 16 << 20
 """Size of a request that servers take, unless their settings say otherwise."""
 
+_PRIORITIES = {
+    "batch": Priority.PRIORITY_BATCH,
+    "interactive": Priority.PRIORITY_INTERACTIVE,
+}
 _DESCRIBE_TIMEOUT = 10.0
 _KEEPALIVE_MS = 30_000
 _SCHEME = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
@@ -136,17 +142,21 @@ class _Requests:
         priority: str = "batch",
         replica: int = 0,
         trace_steps: int = 0,
+        unlimited_sizes: bool = False,
     ) -> ExecuteRequest:
         if isinstance(inputs, (str, Mapping)):
             raise InvalidRequest("inputs is the input of one call; give a list of them")
+        if priority not in _PRIORITIES:
+            raise InvalidRequest(f"priority is {priority!r}; choose {' or '.join(_PRIORITIES)}")
         try:
             return ExecuteRequest(
                 code=code,
                 entry_point=entry_point,
                 calls=[Call(input_json=_text(given)) for given in inputs],
-                priority=f"PRIORITY_{priority.upper()}",
+                priority=_PRIORITIES[priority],
                 replica=replica,
                 trace_steps=trace_steps,
+                unlimited_sizes=unlimited_sizes,
             )
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidRequest(f"the request cannot be sent: {error}") from error
