@@ -86,6 +86,28 @@ async def test_a_job_draws_at_random_as_if_no_other_had_been(one: Pool) -> None:
     assert await answer(one, code) == first
 
 
+async def test_a_child_has_its_streams_and_its_reports_and_no_other_descriptor() -> None:
+    """In whichever interpreter, however many descriptors their init has by then."""
+    code = (
+        "import fcntl\n"
+        "def main_solution():\n"
+        "    found = []\n"
+        "    for fd in range(2000):\n"
+        "        try:\n            fcntl.fcntl(fd, fcntl.F_GETFD)\n"
+        "        except OSError:\n            continue\n"
+        "        found.append(fd)\n"
+        "    return found\n"
+    )
+    settings = load_settings(flags={"sandbox": {"workers": 1}})
+    async with make_pool(settings, say=lambda _: None) as pool:
+        for number in range(12):
+            imported = ("", "import statistics\n", "import numpy\n")[number >> 2]
+            [result] = await call(
+                pool, imported + code, {}, replica=number & 1, trace_steps=number & 2
+            )
+            assert result.output_json == "[0, 1, 2, 3]", (number, result)
+
+
 SCRIBBLE = """
 import ctypes
 def main_solution(area, value):

@@ -166,13 +166,13 @@ def make_call(
     text = call.get("input_json")
     arguments: tuple[Any, ...] = ()
     keywords: Fields = {}
-    if text is not None:
-        with integers_of_any_size():
-            keywords = json.loads(text)
     printed = redirect(call.get("stdin", ""), limits)
     recorder = sys.modules["tracer"].Recorder(FILENAME, trace_steps) if trace_steps else None
     started = time.process_time()
     try:
+        if text is not None:
+            with integers_of_any_size():
+                keywords = json.loads(text)
         if "seed" in call:
             arguments = seed_generators(function, call["seed"])
         if recorder is not None:

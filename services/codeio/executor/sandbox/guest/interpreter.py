@@ -44,19 +44,25 @@ def main(number: int, limits: str, file: int, *descriptors: int) -> None:
     if told["namespaces"]:
         memory.share(zygote, file)
     isolation.limit_resources(told)
-    wake, status, job = arrange(*descriptors)
+    wake, status, job = arrange(file, *descriptors)
     zygote.serve(wake, status, ctypes.byref(rules))
     child.main(job, limits=told)
 
 
-def arrange(wake: int, status: int, results: int, spill: int, job: int) -> list[int]:
-    """Give a child what it is to have: an empty input, watched outputs, and a way for reports."""
+def arrange(*given: int) -> list[int]:
+    """Give a child what it is to have: an empty input, watched outputs, and a way for reports.
+
+    Returns where `wake`, `status` and `job` are now; all else is closed, or a child
+    could speak for its interpreter.
+    """
+    _, wake, status, results, spill, job = given
     kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, FREE) for fd in (wake, status, job)]
     for fd in (1, 2):
         os.dup2(spill, fd)
     os.dup2(results, child.RESULTS)
-    os.closerange(child.RESULTS + 1, FREE)
-    os.closerange(max(kept) + 1, isolation.DESCRIPTORS)
+    for fd in given:
+        if fd > child.RESULTS:
+            os.close(fd)
     return kept
 
 

@@ -1,8 +1,8 @@
 """The memory that an interpreter's children work in, and how it is made clean again.
 
 After a fork, parent and child share their memory until one of them writes to a
-page; gVisor then copies two megabytes for it, and that was half of what a job
-cost. So an interpreter moves its memory into a file, mapped shared: a child
+page; gVisor then copies up to two megabytes around it, which would be a third of
+what a job costs. So an interpreter moves its memory into a file, mapped shared: a child
 works in it directly, and when it is gone, init compares the file with the copy
 that it made at the start and puts right what differs.
 
