@@ -31,6 +31,15 @@ RECURSION = (
         "    return x == y\n",
     ),
     (
+        "recurses in reading JSON",
+        "import json\ndef main_solution(a):\n    return json.loads('[' * 10**6)\n",
+    ),
+    (
+        "recurses in copying",
+        "import copy\ndef main_solution(a):\n    x = []\n    for _ in range(10**5):\n"
+        "        x = [x]\n    return copy.deepcopy(x)\n",
+    ),
+    (
         "recurses in a pickle",
         "import pickle\ndef main_solution(a):\n    x = []\n    for _ in range(10**5):\n"
         "        x = [x]\n    return len(pickle.dumps(x))\n",
@@ -121,6 +130,50 @@ ATTACKS = (
     *(
         Attack(name, code, Outcome.OUTCOME_RAISED, error_type="RecursionError")
         for name, code in RECURSION
+    ),
+    *(
+        Attack(
+            f"nests what it has {name}",
+            f"""
+            import ast, re
+            def main_solution(a):
+                return {expression}
+            """,
+            # The parser says that it lacks memory where it lacks stack, or counts its levels.
+            Outcome.OUTCOME_RAISED,
+            or_else=(Outcome.OUTCOME_MEMORY,),
+        )
+        for name, expression in (
+            ("evaluated", "eval('-' * 10**5 + '1')"),
+            ("read as a literal", "ast.literal_eval('[' * 10**5)"),
+            ("compiled as an expression", "re.compile('(' * 10**5 + ')' * 10**5)"),
+        )
+    ),
+    Attack(
+        "recurses in hashing",
+        """
+        def main_solution(a):
+            x = ()
+            for _ in range(10**6):
+                x = (x, 1)
+            return hash(x) == 0
+        """,
+        # Nobody counts the levels there.
+        Outcome.OUTCOME_CRASHED,
+        or_else=(Outcome.OUTCOME_RAISED, Outcome.OUTCOME_OK),
+    ),
+    Attack(
+        "returns an integer of half a million digits",
+        "def main_solution(a):\n    return 10 ** (5 * 10**5)\n",
+        # Newer versions of Python write it out in time.
+        Outcome.OUTCOME_CPU_TIMEOUT,
+        or_else=(Outcome.OUTCOME_OK,),
+    ),
+    Attack(
+        "prints an integer of too many digits",
+        "def main_solution(a):\n    return str(10 ** 10**6)\n",
+        Outcome.OUTCOME_RAISED,
+        error_type="ValueError",
     ),
     Attack(
         "recurses past the stack of C",

@@ -126,6 +126,45 @@ FILES = (
         begins_with=SYSCALLS,
     ),
     Attack(
+        "puts something else in the place of scratch",
+        """
+        def main_solution(a):
+            return succeed(
+                remove=lambda: os.rmdir('/tmp'),
+                rename=lambda: os.rename('/tmp', '/tmp2'),
+                link=lambda: os.symlink('/', '/tmp'),
+                exchange=lambda: syscall(316, -100, b'/tmp', -100, b'/codeio', 2),
+                mode=lambda: os.chmod('/', 0o777),
+                node=lambda: os.mknod('device', 0o600 | 0o060000, os.makedev(8, 0)),
+                memory=lambda: os.mknod('memory', 0o600 | 0o020000, os.makedev(1, 1)),
+            )
+        """,
+        Outcome.OUTCOME_OK,
+        output="[]",
+        effects=("file:write",),
+        begins_with=SYSCALLS,
+    ),
+    Attack(
+        "leaves scratch by links that the kernel makes",
+        """
+        def main_solution(a):
+            places = [f'/proc/{pid}/{name}' for pid in ('self', '1', 'thread-self')
+                      for name in ('root/codeio', 'cwd/../codeio', 'root/usr', 'cwd/../packages')]
+            places += [f'/proc/self/fd/{os.open("/", os.O_RDONLY)}/codeio']
+            done = []
+            for place in places:
+                done += succeed(
+                    **{f'in {place}': lambda: open(f'{place}/left', 'w').close(),
+                       f'mode {place}': lambda: os.chmod(place, 0o777)},
+                )
+            return done
+        """,
+        Outcome.OUTCOME_OK,
+        output="[]",
+        effects=("file:write",),
+        begins_with=SYSCALLS,
+    ),
+    Attack(
         "changes what is mounted",
         """
         REMOUNT, BIND = 0x20, 0x1000
@@ -175,6 +214,31 @@ FILES = (
         output="[]",
         begins_with=SYSCALLS,
     ),
+    *(
+        Attack(
+            f"starts a thread in {name} of its own",
+            f"""
+            THREAD = 0x10000 | 0x800 | 0x100  # with its handlers and its memory
+            def main_solution(a):
+                # It would return to nowhere.
+                stack = ctypes.create_string_buffer(1 << 16)
+                top = ctypes.addressof(stack) + (1 << 15)
+                return syscall(56, THREAD | {flag}, top, 0, 0, 0) < 0
+            """,
+            Outcome.OUTCOME_OK,
+            output="true",
+            begins_with=SYSCALLS,
+        )
+        for name, flag in (
+            ("mounts", 0x20000),
+            ("users", 0x10000000),
+            ("processes", 0x20000000),
+            ("networks", 0x40000000),
+            ("messages", 0x8000000),
+            ("names", 0x4000000),
+            ("resources", 0x2000000),
+        )
+    ),
     Attack(
         "gets itself privileges",
         """
@@ -219,6 +283,17 @@ CALLS = (
                 open_by_handle_at=lambda: syscall(304, -100, attribute, 0),
                 fanotify_init=lambda: syscall(300, 0, 0),
                 add_key=lambda: syscall(248, b'user', b'left', b'x', 1, -3),
+                request_key=lambda: syscall(249, b'user', b'left', 0, -3),
+                memfd_create=lambda: syscall(319, b'x', 0),
+                memfd_secret=lambda: syscall(447, 0),
+                mq_open=lambda: syscall(240, b'left', 0o102, 0o600, 0),
+                pidfd_getfd=lambda: syscall(438, 3, 0, 0),
+                process_madvise=lambda: syscall(440, 3, attribute, 1, 4, 0),
+                name_to_handle_at=lambda: syscall(303, -100, b'/', attribute, attribute, 0),
+                migrate_pages=lambda: syscall(256, 0, 8, attribute, attribute),
+                vm86=lambda: syscall(154, 0, 0, 1),
+                lookup_dcookie=lambda: syscall(212, 1, attribute, 128),
+                vhangup=lambda: syscall(153),
                 io_uring_setup=lambda: syscall(425, 8, ctypes.create_string_buffer(200)),
                 kcmp=lambda: syscall(312, 1, 2, 0, 0, 0),
                 landlock=lambda: syscall(444, attribute, 8, 0),

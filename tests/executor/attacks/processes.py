@@ -129,6 +129,45 @@ SIGNALS = (
         output="[]",
         begins_with=SYSCALLS,
     ),
+    *(
+        Attack(
+            f"dies of signal {number}",
+            f"""
+            import os, signal
+            def main_solution(a):
+                os.kill(os.getpid(), {number})
+                signal.raise_signal({number})
+                return 1
+            """,
+            # It is process 1 of its namespace, whom no signal of its own kills; kernels differ.
+            Outcome.OUTCOME_CRASHED,
+            or_else=(Outcome.OUTCOME_OK,),
+        )
+        # Of those for real time, most have no name.
+        for number in (9, 15, 35, 40, 64)
+    ),
+    Attack(
+        "stops itself",
+        "import os, signal\ndef main_solution(a):\n    os.kill(os.getpid(), signal.SIGSTOP)\n",
+        # Or as above.
+        Outcome.OUTCOME_WALL_TIMEOUT,
+        or_else=(Outcome.OUTCOME_OK, Outcome.OUTCOME_NOT_JSON),
+    ),
+    Attack(
+        "stops for its interpreter, which knows of no stops",
+        """
+        def main_solution(a):
+            TRACE_ME, SIGUSR1 = 0, 10
+            syscall(101, TRACE_ME, 0, 0, 0)
+            signal.signal(SIGUSR1, lambda *_: None)
+            os.kill(os.getpid(), SIGUSR1)
+            return 1
+        """,
+        # It may not ask for that, or is ended for it.
+        Outcome.OUTCOME_OK,
+        or_else=(Outcome.OUTCOME_CRASHED,),
+        begins_with=SYSCALLS,
+    ),
     Attack(
         "ends the process",
         "import os\ndef main_solution(a):\n    os._exit(0)\n",

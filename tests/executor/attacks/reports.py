@@ -94,6 +94,25 @@ FORGED = (
     ),
     *(
         Attack(
+            f"forges {name}, in size what it may",
+            f"""
+            def main_solution(a):
+                say(outcome='OK', output_json={expression})
+                os._exit(0)
+            """,
+            # To read it may take the host a moment, but not more.
+            Outcome.OUTCOME_OK,
+            begins_with=FRAMES,
+            seconds=12,
+        )
+        for name, expression in (
+            ("an integer", "'9' * 10**6"),
+            ("a fraction", "'0.' + '9' * 10**6"),
+            ("a list", "'[' + '0,' * 10**6 + '0]'"),
+        )
+    ),
+    *(
+        Attack(
             f"reports {what}",
             f"""
             def main_solution(a):

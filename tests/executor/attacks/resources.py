@@ -1,4 +1,4 @@
-"""Bombs: processes, threads, memory, disk and output without end."""
+"""Bombs: processes, threads, disk and output without end."""
 
 from __future__ import annotations
 
@@ -95,186 +95,6 @@ PROCESSES = (
     ),
 )
 
-MEMORY = (
-    Attack(
-        "allocates without end",
-        """
-        def main_solution(a):
-            kept = []
-            while True:
-                kept.append(bytearray(10**7))
-        """,
-        Outcome.OUTCOME_MEMORY,
-    ),
-    Attack(
-        "allocates at once",
-        "def main_solution(a):\n    return len(bytearray(10**10))\n",
-        Outcome.OUTCOME_MEMORY,
-    ),
-    Attack(
-        "allocates many small objects",
-        """
-        def main_solution(a):
-            kept = []
-            for i in range(10**9):
-                kept.append([0] * 4000)
-        """,
-        Outcome.OUTCOME_MEMORY,
-    ),
-    Attack(
-        "grows one list",
-        """
-        def main_solution(a):
-            kept = [0] * 1000
-            while True:
-                kept.extend(kept)
-        """,
-        Outcome.OUTCOME_MEMORY,
-    ),
-    Attack(
-        "doubles a string",
-        """
-        def main_solution(a):
-            text = 'x'
-            while True:
-                text += text
-        """,
-        Outcome.OUTCOME_MEMORY,
-    ),
-    Attack(
-        "keeps on after every lack of memory",
-        """
-        def main_solution(a):
-            kept = []
-            while True:
-                try:
-                    kept.append(bytearray(10**6))
-                except MemoryError:
-                    pass
-        """,
-        Outcome.OUTCOME_CPU_TIMEOUT,
-    ),
-    Attack(
-        "maps memory",
-        """
-        import mmap
-        def main_solution(a):
-            kept = []
-            while True:
-                kept.append(mmap.mmap(-1, 10**7, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
-        """,
-        Outcome.OUTCOME_RAISED,
-        error_type="OSError",
-    ),
-    Attack(
-        "maps shared memory",
-        """
-        import mmap
-        def main_solution(a):
-            kept = []
-            while True:
-                kept.append(mmap.mmap(-1, 10**7))
-        """,
-        Outcome.OUTCOME_RAISED,
-        error_type="OSError",
-    ),
-    Attack(
-        "fills files in memory",
-        # Their pages are in no address space. The limits of the suite: 256 MiB.
-        """
-        import os
-        def main_solution(a):
-            total = 0
-            chunk = b'x' * (1 << 20)
-            try:
-                for number in range(60):
-                    fd = os.memfd_create(str(number))
-                    for _ in range(15):
-                        total += os.write(fd, chunk)
-            except (OSError, AttributeError):
-                pass
-            return total >> 20 <= 256
-        """,
-        Outcome.OUTCOME_OK,
-        output="true",
-    ),
-    Attack(
-        "sends files in memory to itself, past the limit on descriptors",
-        """
-        import array, os, socket
-        def main_solution(a):
-            left, right = socket.socketpair()
-            total = 0
-            chunk = b'x' * (1 << 20)
-            try:
-                for number in range(40):
-                    fd = os.memfd_create(str(number))
-                    for _ in range(15):
-                        total += os.write(fd, chunk)
-                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [fd]))]
-                    left.sendmsg([b'x'], rights, socket.MSG_DONTWAIT)
-                    os.close(fd)
-            except (OSError, AttributeError):
-                pass
-            return total >> 20 <= 256
-        """,
-        Outcome.OUTCOME_OK,
-        output="true",
-    ),
-    Attack(
-        "fills segments of shared memory and lets go of them",
-        """
-        SIZE, CREATE = 64 << 20, 0o1600
-        def main_solution(a):
-            libc.shmat.restype = ctypes.c_void_p
-            libc.shmdt.argtypes = [ctypes.c_void_p]
-            total = 0
-            for _ in range(10):
-                segment = libc.shmget(0, SIZE, CREATE)
-                if segment < 0:
-                    break
-                place = libc.shmat(segment, None, 0)
-                if place in (None, 2**64 - 1):
-                    break
-                ctypes.memset(place, 1, SIZE)
-                libc.shmdt(place)
-                total += SIZE
-            return total >> 20 <= 256
-        """,
-        Outcome.OUTCOME_OK,
-        output="true",
-        begins_with=SYSCALLS,
-    ),
-    Attack(
-        "makes shared memory by name",
-        """
-        from multiprocessing import shared_memory
-        def main_solution(a):
-            return shared_memory.SharedMemory('left', create=True, size=10**9).size
-        """,
-        Outcome.OUTCOME_RAISED,
-    ),
-    Attack(
-        "takes back its own limits",
-        """
-        import resource
-        def main_solution(a):
-            done = []
-            for name in ('AS', 'FSIZE', 'NOFILE', 'NPROC', 'CORE'):
-                try:
-                    kind = getattr(resource, 'RLIMIT_' + name)
-                    hard = resource.getrlimit(kind)[1]
-                    resource.setrlimit(kind, (hard + 1, hard + 1))
-                    done.append(name)
-                except (OSError, ValueError):
-                    pass
-            return done
-        """,
-        Outcome.OUTCOME_OK,
-        output="[]",
-    ),
-)
-
 DISK = (
     Attack(
         "fills the disk with one file",
@@ -331,6 +151,35 @@ DISK = (
         "def main_solution(a):\n    open('sparse', 'wb').truncate(1 << 40)\n",
         Outcome.OUTCOME_RAISED,
         error_type="OSError",
+        effects=("file:write",),
+    ),
+    Attack(
+        "reserves blocks without writing",
+        """
+        import os
+        def main_solution(a):
+            kept = []
+            for number in range(60):
+                kept.append(os.open(str(number), os.O_CREAT | os.O_RDWR))
+                os.posix_fallocate(kept[-1], 0, 10**7)
+        """,
+        Outcome.OUTCOME_RAISED,
+        error_type="OSError",
+        effects=("file:write",),
+    ),
+    Attack(
+        "fills the disk with files that have no name any more",
+        """
+        import os
+        def main_solution(a):
+            kept = []
+            for number in range(60):
+                kept.append(open('x', 'wb', 0))
+                os.unlink('x')
+                kept[-1].write(b'x' * 10**7)
+                assert os.fstat(kept[-1].fileno()).st_size == 10**7, 'no room'
+        """,
+        Outcome.OUTCOME_RAISED,
         effects=("file:write",),
     ),
     Attack(
@@ -407,6 +256,23 @@ OUTPUT = (
         output="[]",
     ),
     Attack(
+        "floods its outputs by descriptors of its own making",
+        """
+        import os
+        def main_solution(a):
+            copies = [os.dup(fd) for fd in (1, 2, 3) for _ in range(15)]
+            for fd in (1, 2, 3):
+                try:
+                    copies.append(os.open(f'/proc/self/fd/{fd}', os.O_WRONLY))
+                except OSError:
+                    pass
+            while True:
+                for fd in copies:
+                    os.write(fd, b'x' * 10**4)
+        """,
+        Outcome.OUTCOME_OUTPUT_FLOOD,
+    ),
+    Attack(
         "floods the reports with garbage",
         "import os\ndef main_solution(a):\n    while True:\n        os.write(3, b'x' * 10**5)\n",
         Outcome.OUTCOME_OUTPUT_FLOOD,
@@ -439,4 +305,4 @@ OUTPUT = (
     ),
 )
 
-ATTACKS = (*PROCESSES, *MEMORY, *DISK, *OUTPUT)
+ATTACKS = (*PROCESSES, *DISK, *OUTPUT)

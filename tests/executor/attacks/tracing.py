@@ -150,6 +150,61 @@ PROGRAMS = (
         "1",
     ),
     (
+        "takes the names of the tracer's own parts",
+        """
+        class Recorder:
+            pass
+        class Activation(Recorder):
+            pass
+        _recorder = value_probe = test_probe = on_event = Known = Recorder()
+        def encode(value):
+            return value_probe
+        def main_solution(a):
+            self = frame = event = argument = a
+            return [x for x in self if x][:1]
+        """,
+        Outcome.OUTCOME_OK,
+        "[1]",
+    ),
+    (
+        "takes the names of the probes",
+        """
+        def main_solution(a):
+            __codeio_value__ = __codeio_test__ = None
+            return [x for x in a if x][:1]
+        """,
+        Outcome.OUTCOME_OK,
+        "[1]",
+    ),
+    (
+        "patches the tracer",
+        """
+        import sys
+        tracer = sys.modules['tracer']
+        def lie(*_, **__):
+            raise KeyboardInterrupt
+        def main_solution(a):
+            tracer.encode = tracer.Activation = tracer.Known = tracer.Recorder.finish = lie
+            x = a
+            return 1
+        """,
+        Outcome.OUTCOME_RAISED,
+        None,
+    ),
+    (
+        "has a generator that never ends while traced",
+        """
+        def numbers():
+            while True:
+                yield 1
+        def main_solution(a):
+            for _ in numbers():
+                pass
+        """,
+        Outcome.OUTCOME_CPU_TIMEOUT,
+        None,
+    ),
+    (
         "replaces the probes",
         """
         import builtins

@@ -90,6 +90,24 @@ RESULTS = (
         output='["x", 3, 0.5, [1]]',
     ),
     Attack(
+        "returns keys that lie about their value",
+        """
+        class Text(str):
+            def __str__(self): raise RuntimeError
+            __repr__ = __len__ = __eq__ = __str__
+            __hash__ = str.__hash__
+        class Number(int):
+            def __repr__(self): return 'forged'
+            __str__ = __repr__
+        class Real(float):
+            def __repr__(self): return 'forged'
+        def main_solution(a):
+            return {Text('x'): 1, Number(3): 2, Real(0.5): 3}
+        """,
+        Outcome.OUTCOME_OK,
+        output='{"x": 1, "3": 2, "0.5": 3}',
+    ),
+    Attack(
         "returns a dict whose items raise",
         """
         class Dict(dict):
