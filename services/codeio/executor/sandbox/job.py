@@ -213,7 +213,7 @@ class Job:
                 outcome=Outcome.OUTCOME_OUTPUT_FLOOD, error_message="printed more than the limit"
             )
         if self._status and os.WIFSIGNALED(self._status):
-            name = signal.Signals(os.WTERMSIG(self._status)).name
+            name = _name_of(os.WTERMSIG(self._status))
             return CallResult(outcome=Outcome.OUTCOME_CRASHED, error_type=name)
         return CallResult(
             outcome=Outcome.OUTCOME_EXITED,
@@ -236,6 +236,13 @@ def interpreter_for(request: ExecuteRequest) -> int:
     """Return the number of the interpreter for a request (see guest/interpreter.py)."""
     imported = next((bits for name, bits in _INTERPRETERS if name.search(request.code)), 0)
     return (request.replica & 1) | (2 if request.trace_steps else 0) | imported << 2
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time ones have none
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
 def _call_fields(call: Call) -> dict[str, Any]:

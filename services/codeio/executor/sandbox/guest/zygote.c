@@ -24,10 +24,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC)
+#define NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET)
 
 #define PAGE 4096
 #define MAX_AREAS 256
+#define PIPE_BYTES 65536
+#define REPORTS 3 /* the last descriptor of a child; see child.py */
 
 struct area {
     char *start, *end;
@@ -41,6 +43,20 @@ struct confinement {
     const char *scratch;    /* options of the file system mounted on /tmp for it */
     struct sock_fprog filter;
 };
+
+/* Undo what an earlier child did to the open files that all children inherit:
+ * text left on standard input, outputs that do not wait or hold little.
+ */
+static int renew_streams(void)
+{
+    int ends[2];
+    if (pipe(ends) || dup2(ends[0], 0) < 0 || close(ends[0]) || close(ends[1]))
+        return -1;
+    for (int fd = 1; fd <= REPORTS; fd++)
+        if (fcntl(fd, F_SETFL, 0) || fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) < 0)
+            return -1;
+    return 0;
+}
 
 /* Return 0, or the number of the step that failed. */
 static int confine(const struct confinement *rules)
@@ -79,12 +95,19 @@ static pid_t fork_apart(const struct confinement *rules)
     return _Fork();
 }
 
+/* Wait until a child is gone with all its threads; return how it ended. */
 static int wait_for(pid_t pid, struct rusage *usage)
 {
     int ended = 0;
-    while (wait4(pid, &ended, 0, usage) < 0 && errno == EINTR)
-        ;
-    return ended;
+    for (;;) {
+        if (wait4(pid, &ended, 0, usage) == pid) {
+            if (WIFEXITED(ended) || WIFSIGNALED(ended))
+                return ended;
+            kill(pid, SIGKILL); /* it is traced and has stopped; it is not gone */
+        } else if (errno != EINTR) {
+            _exit(1); /* nothing may be put right while it may live */
+        }
+    }
 }
 
 /* Confine a child for a try; return 0, or the number of the step that failed. */
@@ -147,7 +170,7 @@ void serve(int wake, int status, const struct confinement *rules)
     while (read(wake, &byte, 1) == 1) {
         pid_t pid = fork_apart(rules);
         if (pid == 0) {
-            int failed = confine(rules);
+            int failed = rules->namespaces && renew_streams() ? 9 : confine(rules);
             if (failed)
                 _exit(failed);
             return;
