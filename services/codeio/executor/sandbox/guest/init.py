@@ -173,9 +173,11 @@ class Watch:
             self.strike()
 
     def strike(self) -> None:
-        pid = self.interpreter.child()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+        # It may end by itself at any moment, and is looked for again at the next tick.
+        with contextlib.suppress(OSError):
+            pid = self.interpreter.child()
+            if pid:
+                os.kill(pid, signal.SIGKILL)
 
     def on_host(self, fd: int) -> None:
         frame = read_frame(fd)
