@@ -36,7 +36,9 @@ FRAMES = """
 import json, os, struct
 def send(payload, kind=3, length=None):
     size = len(payload) if length is None else length
-    os.write(3, struct.pack('>IBB', size, kind, 0) + payload)
+    data = struct.pack('>IBB', size, kind, 0) + payload
+    while data:
+        data = data[os.write(3, data):]
 def say(**fields):
     send(json.dumps(fields).encode())
 """

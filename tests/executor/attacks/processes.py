@@ -271,7 +271,7 @@ OTHERS = (
         """
         import re
         def main_solution(a):
-            needle = b'CODEIO_' + b'CANARY'
+            needle = bytes(reversed(b'YRANAC_OIEDOC'))
             ranges = re.findall(r'(\\w+)-(\\w+) rw.*(?:heap|stack)', open('/proc/self/maps').read())
             for start, end in ranges:
                 try:

@@ -108,7 +108,26 @@ FORGED = (
         for name, expression in (
             ("an integer", "'9' * 10**6"),
             ("a fraction", "'0.' + '9' * 10**6"),
-            ("a list", "'[' + '0,' * 10**6 + '0]'"),
+            ("a list", "'[' + '0,' * (10**6 // 2) + '0]'"),
+        )
+    ),
+    *(
+        Attack(
+            f"forges {field} of twenty megabytes",
+            f"""
+            def main_solution(a):
+                say(**{{**dict(outcome='RAISED'), {field!r}: {value}}})
+                os._exit(0)
+            """,
+            Outcome.OUTCOME_CRASHED,
+            # Whoever passes it on has a limit of his own.
+            or_else=(Outcome.OUTCOME_OUTPUT_FLOOD,),
+            begins_with=FRAMES,
+        )
+        for field, value in (
+            *((name, "'x' * (20 << 20)") for name in ("error_type", "stdout", "output_json")),
+            *((name, "'x' * (20 << 20)") for name in ("arguments_after_json", "trace_json")),
+            ("effects", "['x' * 100] * 200_000"),
         )
     ),
     *(

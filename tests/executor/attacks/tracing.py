@@ -167,6 +167,92 @@ PROGRAMS = (
         "[1]",
     ),
     (
+        "counts how often it is asked for its class",
+        """
+        calls = 0
+        class Evil:
+            @property
+            def __class__(self):
+                global calls
+                calls += 1
+                return Evil
+        def main_solution(a):
+            x = Evil()
+            y = [x, {'z': x}]
+            return calls
+        """,
+        Outcome.OUTCOME_OK,
+        "0",
+    ),
+    (
+        "counts how often its class is hashed and compared",
+        """
+        calls = []
+        class Meta(type):
+            def __hash__(cls):
+                calls.append('hash')
+                return hash(int)
+            def __eq__(cls, other):
+                calls.append('eq')
+                return True
+        class Evil(metaclass=Meta):
+            pass
+        def main_solution(a):
+            calls.clear()
+            x = Evil()
+            y = [x, {'z': x}]
+            x = Evil()
+            return len(calls)
+        """,
+        Outcome.OUTCOME_OK,
+        "0",
+    ),
+    (
+        "has a time zone that is printed with a time",
+        """
+        import datetime
+        calls = []
+        class Zone(datetime.tzinfo):
+            def __repr__(self):
+                calls.append(1)
+                return 'zone'
+        def main_solution(a):
+            x = datetime.datetime(2020, 1, 2, tzinfo=Zone())
+            y = [x]
+            return len(calls)
+        """,
+        Outcome.OUTCOME_OK,
+        "0",
+    ),
+    (
+        "ends the process when it is looked at",
+        """
+        class Evil:
+            @property
+            def __class__(self):
+                raise SystemExit(3)
+        def main_solution(a):
+            x = Evil()
+            return 1
+        """,
+        Outcome.OUTCOME_OK,
+        "1",
+    ),
+    (
+        "has an entry point whose globals raise",
+        """
+        class Entry:
+            @property
+            def __globals__(self):
+                raise RuntimeError('globals')
+            def __call__(self, a):
+                return 1
+        main_solution = Entry()
+        """,
+        Outcome.OUTCOME_OK,
+        "1",
+    ),
+    (
         "takes the names of the probes",
         """
         def main_solution(a):

@@ -47,8 +47,15 @@ _OWN_WORDS = frozenset(
         Outcome.OUTCOME_LOAD_FAILED,
     }
 )
-# The guest cuts messages long before.
-_MESSAGE_CHARS = 1000
+# What the guest's own code cuts its reports to, or more; a longer one is not its own.
+_MOST_CHARS = {
+    "error_type": 1000,
+    "error_message": 1000,
+    "stdout": 1 << 16,
+    "arguments_after_json": 1 << 16,
+    "trace_json": 16 << 20,
+}
+_MOST_EFFECTS, _EFFECT_CHARS = 32, 64
 _METER_SECONDS = 0.1
 _KILL_SECONDS = 5
 _TIMEOUTS = {"cpu": Outcome.OUTCOME_CPU_TIMEOUT, "wall": Outcome.OUTCOME_WALL_TIMEOUT}
@@ -173,7 +180,7 @@ class Job:
                     1 - limits.margin
                 )
                 self._spent = 0.0
-                result = _report(frame.payload)
+                result = _report(frame.payload, limits)
                 if self._loaded is None:
                     self._loaded = result
                     return None
@@ -252,16 +259,28 @@ def _call_fields(call: Call) -> dict[str, Any]:
     return {kind: getattr(call, kind)}
 
 
-def _report(payload: bytes) -> CallResult:
+def _is_own(result: CallResult, limits: LimitsSettings) -> bool:
+    """Tell whether a result is one that the guest's own code may give."""
+    return (
+        result.outcome in _OWN_WORDS
+        and all(len(getattr(result, name)) <= most for name, most in _MOST_CHARS.items())
+        and len(result.output_json) <= limits.output_bytes
+        and len(result.effects) <= _MOST_EFFECTS
+        and all(len(effect) <= _EFFECT_CHARS for effect in result.effects)
+    )
+
+
+def _report(payload: bytes, limits: LimitsSettings) -> CallResult:
     """Return what a child reports; it may be forged, but is about its own calls only."""
     try:
         fields = json.loads(payload)
         outcome = Outcome.Value(f"OUTCOME_{fields['outcome']}")
         result = CallResult(**{**fields, "outcome": outcome})
-        forged = outcome not in _OWN_WORDS or len(result.error_message) > _MESSAGE_CHARS
-        complaint = "no child says so" if forged else ""
+        complaint = "" if _is_own(result, limits) else "no child says so"
     except Exception as error:  # noqa: BLE001  (none of what it may hold is to harm us)
-        complaint = str(error).encode("utf-8", "backslashreplace").decode()[:_MESSAGE_CHARS]
+        complaint = (
+            str(error).encode("utf-8", "backslashreplace").decode()[: _MOST_CHARS["error_message"]]
+        )
     if complaint:
         return CallResult(
             outcome=Outcome.OUTCOME_CRASHED, error_message=f"a report that is none: {complaint}"

@@ -280,7 +280,7 @@ _LINE = SyntaxError.__dict__["lineno"]
 
 
 def name_of(kind: type) -> str:
-    return exact(_NAME.__get__(kind))
+    return clip(exact(_NAME.__get__(kind)), 200)
 
 
 def line_of(error: BaseException) -> int:

@@ -8,9 +8,6 @@ What the program computes stays the same.
 import ast
 from typing import Any, TypeAlias
 
-VALUE_PROBE = "__codeio_value__"
-TEST_PROBE = "__codeio_test__"
-
 Position: TypeAlias = list[int | None]
 
 SILENT = (
@@ -20,9 +17,9 @@ SILENT = (
 Tested: TypeAlias = ast.If | ast.While | ast.IfExp | ast.Assert
 
 
-def instrument(tree: ast.Module) -> "Table":
-    """Change a tree in place; return where its statements and expressions stood."""
-    table = Table()
+def instrument(tree: ast.Module, source: str) -> "Table":
+    """Change the tree of a source in place; return where its statements and expressions stood."""
+    table = Table(source)
     Instrumenter(table).visit(tree)
     renumber(tree, table, 1)
     ast.fix_missing_locations(tree)
@@ -30,9 +27,13 @@ def instrument(tree: ast.Module) -> "Table":
 
 
 class Table:
-    """The source positions of statements and expressions, by number."""
+    """The source positions of statements and expressions, by number, and the probes' names."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        mark = "codeio"
+        while f"__{mark}_" in source:
+            mark += "_"  # the program is not to have such names itself
+        self.value_probe, self.test_probe = f"__{mark}_value__", f"__{mark}_test__"
         self.statements: list[Position] = [[1, 0, 1, 0], [1, 0, 1, 0]]
         self.expressions: list[Position] = []
 
@@ -69,7 +70,7 @@ class Instrumenter(ast.NodeTransformer):
         visited = super().visit(node)
         if not self.telling(visited):
             return visited
-        return self.probe(VALUE_PROBE, visited, place)
+        return self.probe(self.table.value_probe, visited, place)
 
     def visit_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         before, self.inside = self.inside, True
@@ -106,7 +107,7 @@ class Instrumenter(ast.NodeTransformer):
     def visit_tested(self, node: Tested) -> ast.AST:
         if self.inside:
             place = position(node.test)
-            node.test = self.probe(TEST_PROBE, self.visit(node.test), place)
+            node.test = self.probe(self.table.test_probe, self.visit(node.test), place)
             for name in ("body", "orelse", "msg"):
                 part = getattr(node, name, None)
                 if isinstance(part, list):

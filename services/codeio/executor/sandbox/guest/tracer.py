@@ -44,8 +44,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from instrumenter import TEST_PROBE, VALUE_PROBE, Table, instrument
-from value_texts import ATOMS, encode
+from instrumenter import Table, instrument
+from value_texts import encode, is_atom
 
 MAX_BYTES = 4 << 20
 MAX_EVALUATIONS = 24
@@ -67,7 +67,9 @@ def compile_program(source: str, filename: str) -> types.CodeType:
     """Compile a module so that its calls can be recorded; raises SyntaxError as `compile` does."""
     compile(source, filename, "exec", dont_inherit=True)
     tree = ast.parse(source, filename)
-    _tables[filename] = instrument(tree)
+    table = _tables[filename] = instrument(tree, source)
+    setattr(builtins, table.value_probe, value_probe)
+    setattr(builtins, table.test_probe, test_probe)
     return compile(tree, filename, "exec", dont_inherit=True)
 
 
@@ -117,11 +119,10 @@ class Recorder:
 
     @staticmethod
     def module_values(function: Callable[..., Any]) -> Texts:
-        values = getattr(function, "__globals__", None)
         texts: Texts = {}
-        if type(values) is not dict:
+        if type(function) is not types.FunctionType:
             return texts
-        for name, value in values.items():
+        for name, value in function.__globals__.items():
             if type(name) is str and not name.startswith("__"):
                 text = encode(value)
                 if text is not None:
@@ -278,13 +279,13 @@ class Known:
         self.value = value
         self.text = text
         self.items: list[object] | None = None
-        if type(value) is list and all(type(item) in ATOMS for item in value):
+        if type(value) is list and all(is_atom(type(item)) for item in value):
             self.items = value.copy()
 
     def holds(self, value: Any) -> bool:
         if value is not self.value:
             return False
-        if type(value) in ATOMS:
+        if is_atom(type(value)):
             return True
         if self.items is None or len(self.items) != len(value):
             return False
@@ -309,7 +310,3 @@ def test_probe(expression: int, value: Any) -> bool:
     if _recorder is not None:
         _recorder.note("t", expression, outcome)
     return outcome
-
-
-setattr(builtins, VALUE_PROBE, value_probe)
-setattr(builtins, TEST_PROBE, test_probe)
