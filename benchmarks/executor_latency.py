@@ -74,7 +74,12 @@ async def served_executor() -> AsyncIterator[Run]:
     with tempfile.TemporaryFile() as told:
         server = await asyncio.create_subprocess_exec(
             *(CODEIO, "serve", "executor", "--port", str(port)),
-            env={**os.environ, "CODEIO_SANDBOX__WORKERS": str(WORKERS)},
+            env={
+                **os.environ,
+                "CODEIO_SANDBOX__WORKERS": str(WORKERS),
+                # Shorter than the batch load, so that it is full all the time.
+                "CODEIO_EXECUTOR__WAITING_BATCH": "16",
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=told,
             stderr=told,

@@ -40,7 +40,6 @@ WORKERS = 2
 AS_WE_USE_IT: tuple[str, ...] = ()
 OPTIONS: tuple[tuple[str, ...], ...] = (
     AS_WE_USE_IT,
-    ("--systrap-disable-fast-path",),
     ("--systrap-disable-syscall-patching",),
     ("--overlay2=none",),
     ("--directfs=false",),

@@ -57,7 +57,10 @@ Limit = Annotated[
 ]
 Sandbox = Annotated[
     str | None,
-    typer.Option("--sandbox", help="gvisor; or process, which runs the code as you, unprotected."),
+    typer.Option(
+        "--sandbox",
+        help="gvisor; remote, in pods; or process, which runs the code as you, unprotected.",
+    ),
 ]
 Teacher = Annotated[
     str | None, typer.Option("--teacher", help="trace; openai is not in this version.")

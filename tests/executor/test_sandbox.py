@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import json
@@ -11,6 +12,8 @@ import psutil
 import pytest
 
 from codeio.executor.sandbox import make_pool
+from codeio.executor.sandbox.backends import GUEST
+from codeio.executor.sandbox.job import interpreter_for
 from codeio.runtime.settings import load_settings
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
 from tests.executor.programs import ENDLESS, HONEST
@@ -105,7 +108,7 @@ async def test_a_program_sees_neither_host_nor_environment(sandbox: Pool) -> Non
     code = (
         "import os\n"
         "def main_solution():\n"
-        "    places = ['/etc/passwd', '/root', '/home', os.path.expanduser('~/.cache'), '/work']\n"
+        "    places = ['/etc/passwd', '/root', '/home', os.path.expanduser('~/.cache'), '/opt']\n"
         "    return [[p for p in places if os.path.exists(p) and not p == '/root'],"
         " sorted(os.environ), os.getpid()]\n"
     )
@@ -274,3 +277,17 @@ async def test_processor_time_is_judged_by_the_hosts_clock(sandbox: Pool) -> Non
     )
     results = await asyncio.gather(*(call(sandbox, code, {"n": 25_000_000}) for _ in range(4)))
     assert all(result.outcome == Outcome.OUTCOME_OK for [result] in results)
+
+
+def test_each_module_that_only_some_interpreters_have_leads_to_one_that_has_it() -> None:
+    """The guest's list and the host's rule know nothing of each other."""
+    source = ast.parse((GUEST / "child.py").read_text())
+    [library] = (
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LIBRARY"
+    )
+    for module in library:
+        for statement in (f"import {module}", f"from {module} import x", f"import os, {module}"):
+            assert interpreter_for(ExecuteRequest(code=statement)) >> 2 == 1, statement
+    assert interpreter_for(ExecuteRequest(code="import json, math")) == 0

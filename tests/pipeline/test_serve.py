@@ -110,7 +110,7 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
         told = refused("--port", str(port))
     assert told == (
         f"codeio: cannot listen at 127.0.0.1:{port}: Address already in use; "
-        "choose another by the settings server.host and server.port\n"
+        "choose another by --host and --port\n"
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -14,8 +12,8 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
-from codeio.runtime.errors import UsageError
 from codeio.runtime.grpc_calls import CallInterceptor
+from codeio.runtime.listening import address_text, listen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -67,7 +65,8 @@ class GrpcServer:
         Raises:
             UsageError: the address cannot be listened at.
         """
-        _check_address(self._settings.host, self._settings.port)
+        # To find out whether it can be had: gRPC only says that it cannot, and prints more.
+        listen(self._settings.host, self._settings.port).close()
         self._server = grpc.aio.server(interceptors=[self._calls], options=_options(self._settings))
         for service in self._services:
             service.add(self._server)
@@ -81,8 +80,10 @@ class GrpcServer:
             ],
             self._server,
         )
-        port = self._server.add_insecure_port(_address(self._settings.host, self._settings.port))
-        self.address = _address(self._settings.host, port)
+        port = self._server.add_insecure_port(
+            address_text(self._settings.host, self._settings.port)
+        )
+        self.address = address_text(self._settings.host, port)
         await self._server.start()
         return self
 
@@ -130,21 +131,3 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
             _SHORTEST_PING_SECONDS * milliseconds,
         ),
     ]
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _check_address(host: str, port: int) -> None:
-    """Find out whether the address can be had: gRPC only says that it cannot, and prints more."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        unknown_host = isinstance(error, socket.gaierror)
-        why = error.strerror if unknown_host else os.strerror(error.errno or 0)
-        raise UsageError(
-            f"cannot listen at {_address(host, port)}: {why}; "
-            "choose another by the settings server.host and server.port"
-        ) from error

@@ -291,7 +291,7 @@ OTHERS = (
         """
         import os
         def main_solution(a):
-            places = ['/etc/passwd', '/etc/shadow', '/etc/hostname', '/home', '/work', '/var/log',
+            places = ['/etc/passwd', '/etc/shadow', '/etc/hostname', '/home', '/opt', '/var/log',
                       '/run', '/boot', '/root/.ssh', '/mnt', '/srv',
                       '/proc/1/root/etc/passwd', '/proc/self/cwd/../etc/passwd',
                       '/var/run/secrets/kubernetes.io', '/dev/kmsg', '/dev/mem', '/dev/sda']

@@ -173,7 +173,7 @@ class RemoteBackend:
         host, _, port = self.address.rpartition(":")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
-                host, int(port), type=socket.SOCK_STREAM
+                host.strip("[]"), int(port), type=socket.SOCK_STREAM
             )
         except (OSError, ValueError) as error:
             raise TransientError(f"no sandbox is at {self.address!r}: {error}") from error

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 # A request whose calls keep ending their process is given a new one this often.
 _MAX_RESTARTS = 2
+# A job is tried again elsewhere when its sandbox dies, but not for ever.
+_MAX_DEATHS = 2
+# Jobs between two looks at the memory of a guest, each of which takes a millisecond.
+_LOOK_EVERY = 100
 # Guests on shared slots yield the processors to those on reserved ones.
 _NICENESS = 19
 
@@ -105,7 +109,7 @@ class Pool:
         """Make the calls, in a new child after each that ends the process, within bounds."""
         left = list(request.calls)
         restarts = deaths = 0
-        while left and restarts <= _MAX_RESTARTS and deaths < 2:
+        while left and restarts <= _MAX_RESTARTS and deaths < _MAX_DEATHS:
             doubtful = False
             try:
                 async with (
@@ -124,9 +128,9 @@ class Pool:
             if doubtful:
                 result = await self._alone(request, left.pop(0))
                 deliver(self._checked(result, request))
-        if left and deaths == 2:
+        if left and deaths == _MAX_DEATHS:
             del left[0]
-            deliver(_died())
+            deliver(_died("its sandbox died of it, twice"))
         for _ in left:
             deliver(CallResult())
 
@@ -147,7 +151,7 @@ class Pool:
             ):
                 async for result in results:
                     return result
-        return _died()
+        return _died("its sandbox died of it")
 
     async def _in_child(
         self, slot: Slot, request: ExecuteRequest, calls: Sequence[Call]
@@ -177,8 +181,7 @@ class Pool:
     def _is_worn(self, guest: Guest) -> bool:
         if not guest.usable or guest.jobs >= self._settings.jobs_per_guest:
             return True
-        # Looking costs a millisecond.
-        looks = guest.jobs % 100 == 99
+        looks = guest.jobs % _LOOK_EVERY == _LOOK_EVERY - 1
         return looks and guest.memory_bytes() > self._settings.guest_memory_bytes
 
     def _checked(self, result: CallResult, request: ExecuteRequest) -> CallResult:
@@ -202,7 +205,5 @@ class Pool:
         return result
 
 
-def _died() -> CallResult:
-    return CallResult(
-        outcome=Outcome.OUTCOME_CRASHED, error_message="its sandbox died of it, twice"
-    )
+def _died(message: str) -> CallResult:
+    return CallResult(outcome=Outcome.OUTCOME_CRASHED, error_message=message)

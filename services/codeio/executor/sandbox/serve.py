@@ -23,6 +23,7 @@ from codeio.executor.sandbox.backends import (
 )
 from codeio.executor.sandbox.guest_environment import guest_environment
 from codeio.runtime.errors import UsageError
+from codeio.runtime.listening import address_text, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,13 +54,11 @@ async def serve_guests(
     environment = guest_environment(settings.sandbox.home)
     await _prove_gvisor(environment, settings)
     workers = settings.sandbox.workers or os.cpu_count() or 1
-    host, port = settings.server.host, settings.sandbox.port
-    try:
-        listener = socket.create_server((host, port), backlog=workers)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    host = settings.server.host
+    listener = listen(host, settings.sandbox.port)
     listener.setblocking(False)
-    say(f"serving sandbox on {host}:{listener.getsockname()[1]}, {workers} guests at a time")
+    address = address_text(host, listener.getsockname()[1])
+    say(f"serving sandbox on {address}, {workers} guests at a time")
     with listener:
         guests: set[asyncio.subprocess.Process] = set()
         accepting = asyncio.create_task(_accept(listener, environment, workers, guests))

@@ -31,8 +31,8 @@ Fields: TypeAlias = dict[str, Any]
 Limits: TypeAlias = dict[str, Any]
 
 # What an interpreter has imported ahead of time, by the bits of its number from the
-# third on. All its memory is to be copied for the children that touch it, so the first
-# one has what most programs use and no more.
+# third on. All its memory is compared after each job, so the first one has what most
+# programs use and no more.
 CORE = (
     "abc", "bisect", "collections", "copy", "datetime", "decimal", "enum", "functools", "heapq",
     "itertools", "json", "math", "operator", "random", "re", "string", "typing",
