@@ -3,6 +3,7 @@
 | error            | means                 | a stage worker …      | gRPC status         | exit |
 |------------------|-----------------------|-----------------------|---------------------|------|
 | `UsageError`     | wrong use or input    | stops                 | INVALID_ARGUMENT    | 2    |
+| `Stopped`        | no going on for now   | stops                 | UNAVAILABLE         | 1    |
 | `Rejected`       | the record is refused | writes a `Rejection`  | FAILED_PRECONDITION | –    |
 | `Overloaded`     | too many wait already | retries for ever      | RESOURCE_EXHAUSTED  | 1    |
 | `TransientError` | it may work later     | retries with back-off | UNAVAILABLE         | 1    |
@@ -18,6 +19,13 @@ class CodeioError(Exception):
 
 class UsageError(CodeioError):
     """Wrong use or input; the message is one sentence that says what is wrong and what to do."""
+
+
+class Stopped(CodeioError):
+    """The work cannot go on for now: a budget is used up, an endpoint is gone.
+
+    What is done is kept. The message says what would let it go on.
+    """
 
 
 class Interrupted(CodeioError):

@@ -19,7 +19,14 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from codeio.runtime.errors import CodeioError, Overloaded, Rejected, TransientError, UsageError
+from codeio.runtime.errors import (
+    CodeioError,
+    Overloaded,
+    Rejected,
+    Stopped,
+    TransientError,
+    UsageError,
+)
 from codeio.runtime.policy import decisive
 
 if TYPE_CHECKING:
@@ -64,6 +71,8 @@ def _status_of(error: Exception) -> tuple[Status, float | None]:
         case Rejected():
             info = ErrorInfo(reason=_text(error.reason), domain=DOMAIN)
             return _status(code.FAILED_PRECONDITION, str(error), info), None
+        case Stopped():
+            return _status(code.UNAVAILABLE, str(error)), None
         case TransientError():
             kind = code.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code.UNAVAILABLE
             if error.retry_after is None:

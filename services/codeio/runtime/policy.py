@@ -3,6 +3,7 @@
 | the handler raised | the record                                                       |
 |--------------------|------------------------------------------------------------------|
 | `UsageError`       | stays; the worker stops                                          |
+| `Stopped`          | stays; the worker stops                                          |
 | `Rejected`         | becomes a `Rejection`                                            |
 | `Overloaded`       | is tried again after a while, for ever                           |
 | `TransientError`   | is tried again after a while, at last becomes a `DeadLetter`     |
@@ -16,7 +17,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codeio.runtime.errors import Overloaded, Rejected, TransientError, UsageError
+from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError, UsageError
 from codeio.runtime.records import Record, origin_of, record_id
 from codeio.v1.records_pb2 import DeadLetter, Rejection
 
@@ -62,9 +63,10 @@ class Policy:
 
         Raises:
             UsageError: as the handler did.
+            Stopped: as the handler did.
         """
         cause = decisive(error)
-        if isinstance(cause, UsageError):
+        if isinstance(cause, UsageError | Stopped):
             raise cause
         if isinstance(cause, Rejected) and record is not None:
             return Rejection(
@@ -111,14 +113,16 @@ def _rank(error: Exception) -> int:
     match error:
         case UsageError():
             return 0
-        case Overloaded():
-            return 3
-        case TransientError():
-            return 2
-        case Rejected():
-            return 4
-        case _:
+        case Stopped():
             return 1
+        case Overloaded():
+            return 4
+        case TransientError():
+            return 3
+        case Rejected():
+            return 5
+        case _:
+            return 2
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:

@@ -30,6 +30,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+PromptFormat = Literal[
+    "query+code/rationale",
+    "query/rationale",
+    "code/rationale",
+    "query+code/code",
+    "query/code",
+    "code/code",
+    "query+code/code+rationale",
+    "query/code+rationale",
+    "code/code+rationale",
+]
+"""What a prompt shows, and behind the stroke what the response holds."""
+
+
 class LimitsSettings(Section):
     """What one call of a program may use and give (paper, section 2.1)."""
 
@@ -98,13 +112,37 @@ class CollectSettings(Section):
     )
 
 
+Category = Literal[
+    "algorithms",
+    "logic_puzzles",
+    "mathematics",
+    "scientific_computation",
+    "system_modelling",
+    "other_reasoning",
+    "non_reasoning",
+]
+
+
 class NormalizerSettings(Section):
     """From files to programs."""
 
     mode: Literal["static", "teacher", "static+teacher"] = Field(
-        "static", description="teacher, static+teacher: not in this version."
+        "static",
+        description="static+teacher: the teacher gets only the files that the static one "
+        "could not use.",
     )
     programs_per_file: int = Field(4, gt=0, description="More programs beat more pairs.")
+    categories: tuple[Category, ...] = Field(
+        (),
+        description="Kinds of files to keep, by the teacher's word (paper, section 2.1); "
+        "none named: it is not asked.",
+    )
+    completion_band: tuple[float, float] | None = Field(
+        None,
+        description="Keep files one of whose functions the teacher completes with a success in "
+        "this band; the paper's is 0.1 to 0.9. Unset: it is not asked.",
+    )
+    completion_samples: int = Field(10, gt=0, description="Completions for the band.")
 
 
 class ExecutorSettings(Section):
@@ -129,13 +167,70 @@ class ExecutorSettings(Section):
     )
 
 
-class TeacherSettings(Section):
-    """Who writes the rationales."""
+class EndpointSettings(Section):
+    """One OpenAI-compatible endpoint of several."""
 
-    kind: Literal["trace", "openai"] = Field("trace", description="openai: not in this version.")
-    base_url: str = ""
+    base_url: str = Field(description="Such as http://127.0.0.1:8000/v1.")
+    model: str = Field("", description="What the endpoint calls the model; empty: teacher.model.")
+    api_key: str = Field("", repr=False)
+    api_key_file: Path | None = Field(None, description="Read anew for each connection.")
+    weight: float = Field(1.0, gt=0, description="Share of the calls, beside the others' weights.")
+
+
+class TeacherSettings(Section):
+    """Who writes the rationales, and how a language model is asked."""
+
+    kind: Literal["trace", "openai"] = Field(
+        "trace", description="openai: a language model behind an OpenAI-compatible endpoint."
+    )
+    base_url: str = Field("", description="Such as http://127.0.0.1:8000/v1.")
     model: str = ""
     api_key: str = Field("", repr=False)
+    api_key_file: Path | None = None
+    endpoints: tuple[EndpointSettings, ...] = Field(
+        (), description="Several endpoints of one model, in place of base_url."
+    )
+    headers: dict[str, str] = Field({}, repr=False, description="More headers of every request.")
+    body: dict[str, Any] = Field(
+        {}, description="More fields of every request, such as reasoning_effort."
+    )
+    stream: bool = Field(False, description="Streamed replies keep slow connections alive.")
+    temperature: float | None = Field(None, ge=0, description="Unless set, the endpoint's own.")
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, gt=0, description="Of a reply.")
+    timeout_seconds: float = Field(600.0, gt=0, description="Of one call; streamed, of a pause.")
+    max_in_flight: int = Field(256, gt=0, description="Calls at a time to one endpoint, at most.")
+    requests_per_minute: int = Field(0, ge=0, description="To one endpoint; 0: no limit known.")
+    tokens_per_minute: int = Field(0, ge=0, description="To one endpoint; 0: no limit known.")
+    attempts: int = Field(6, gt=0, description="Tries of a call that fails by no fault of its own.")
+    give_up_seconds: float = Field(
+        120.0, gt=0, description="The run stops when for so long no endpoint answers."
+    )
+    budget_usd: float | None = Field(
+        None,
+        gt=0,
+        description="The run stops before it costs more; it can go on with a larger one.",
+    )
+    prompt_usd_per_million: float = Field(0.0, ge=0, description="Price of tokens sent.")
+    completion_usd_per_million: float = Field(0.0, ge=0, description="Price of tokens received.")
+    store: str = Field(
+        "",
+        repr=False,
+        description="Where paid responses are kept: a path of an SQLite file, postgresql://..., "
+        "s3://... or another fsspec URL. Empty: responses.sqlite in the user's data folder.",
+    )
+    batch: Path | None = Field(
+        None,
+        description="Write what would be asked to this batch file, and ask nothing; "
+        "`codeio responses add` takes the results in.",
+    )
+    prompt_format: PromptFormat = Field(
+        "query+code/rationale", description="Parts of prompt and response (paper, section 4.3)."
+    )
+    ground: Literal["none", "trace"] = Field(
+        "none",
+        description="trace: the model rewrites the traced rationale; kept if its claims hold.",
+    )
     samples_per_task: int = Field(1, gt=0)
     turns: int = Field(1, ge=0, description="Revisions after a wrong answer (paper: 1).")
     token_budget: int = Field(1200, gt=0, description="Length of a traced rationale in tokens.")
@@ -227,7 +322,9 @@ class Settings(BaseSettings):
 
     def told(self) -> dict[str, Any]:
         """Return the settings as plain data, to be shown and kept: without secrets."""
-        return self.model_dump(mode="json", exclude={"teacher": {"api_key"}})
+        teacher: dict[str, Any] = dict.fromkeys(("api_key", "headers", "store"), True)
+        teacher["endpoints"] = {"__all__": {"api_key"}}
+        return self.model_dump(mode="json", exclude={"teacher": teacher})
 
 
 def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
