@@ -1,0 +1,148 @@
+"""The batch files of OpenAI, vLLM and SGLang: requests out, results in.
+
+A run writes what it would ask to a file, one request a line, and stops when it
+can do nothing more without an answer. Whoever answers the file gives back
+results under the same `custom_id`, here the key of the question, and
+`add_results` takes them into the response store; the next run finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Self
+
+from codeio.language_model.chat import Reply, parameters_hash, question_key
+from codeio.language_model.endpoint import read_completion, request_parameters
+from codeio.runtime.errors import Stopped, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    from codeio.language_model.chat import Question
+    from codeio.language_model.store import ResponseStore
+    from codeio.language_model.tally import Tally
+    from codeio.runtime.settings import TeacherSettings
+
+MOST_REQUESTS = 50_000
+"""The most that OpenAI takes in one file."""
+
+_PATH = "/v1/chat/completions"
+
+
+class BatchModel:
+    """Answers from the store alone; what is not there is written to a batch file.
+
+    A question that was written waits until `stop` is called.
+    """
+
+    def __init__(
+        self, path: Path, store: ResponseStore, *, settings: TeacherSettings, tally: Tally
+    ) -> None:
+        self.name = f"{settings.model}-{parameters_hash(request_parameters(settings))}"
+        self.tally = tally
+        self._path = path
+        self._store = store
+        self._model = settings.model
+        self._parameters = request_parameters(settings)
+        self._written: set[str] = set()
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting = 0
+        """Questions that wait for the answers that only the next run has."""
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the batch file {self._path}: {error.strerror}; "
+                "name another one by teacher.batch"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if self._stopped.done():
+            self._stopped.exception()
+
+    async def ask(self, question: Question) -> Reply:
+        """Answer from the store, or write the question and wait; see `LanguageModel`."""
+        key = question_key(question, model=self._model, parameters=self._parameters)
+        text = await self._store.get(key)
+        if text is not None:
+            reply = Reply.from_json(text)
+            self.tally.count(question, reply, stored=True)
+            return reply
+        self._write(key, question)
+        self.waiting += 1
+        try:
+            await asyncio.shield(self._stopped)
+        finally:
+            self.waiting -= 1
+        raise AssertionError("what stops the waiting is an error")
+
+    def stop(self) -> None:
+        """End the waiting of all questions with `Stopped`."""
+        if self._stopped.done():
+            return
+        self._file.flush()
+        self._stopped.set_exception(
+            Stopped(
+                f"{len(self._written)} requests are in {self._path}; have them answered, take the "
+                "results in by `codeio responses add RESULTS`, and call the same command again"
+            )
+        )
+
+    def _write(self, key: str, question: Question) -> None:
+        if key in self._written:
+            return
+        self._written.add(key)
+        request = {
+            "custom_id": key,
+            "method": "POST",
+            "url": _PATH,
+            "body": {
+                "model": self._model,
+                "messages": [{"role": m.role, "content": m.content} for m in question.messages],
+                **self._parameters,
+            },
+        }
+        self._file.write(json.dumps(request) + "\n")
+        if len(self._written) >= MOST_REQUESTS:
+            self.stop()
+
+
+async def add_results(
+    lines: Iterable[str], store: ResponseStore, *, settings: TeacherSettings
+) -> Counter[str]:
+    """Take the results of a batch file into the store.
+
+    Returns:
+        How many were `added`, and how many `failed` at the endpoint or are `malformed`;
+        those are asked for again by the next run.
+    """
+    counts = Counter(added=0, failed=0, malformed=0)
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            result: Any = json.loads(line)
+            key, response = str(result["custom_id"]), result.get("response")
+            if result.get("error") or response is None or response["status_code"] != 200:
+                counts["failed"] += 1
+                continue
+            reply = read_completion(response["body"], settings)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            counts["malformed"] += 1
+            continue
+        await store.put(key, reply.to_json())
+        counts["added"] += 1
+    return counts

@@ -1,0 +1,271 @@
+"""One OpenAI-compatible endpoint: a question in, a reply or a named failure out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx2
+import openai
+from openai import AsyncOpenAI
+
+from codeio.language_model.chat import ContextTooLong, Reply
+from codeio.runtime.errors import Overloaded, Stopped, TransientError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    from openai.types.chat import ChatCompletion
+
+    from codeio.language_model.chat import Question
+    from codeio.runtime.settings import EndpointSettings, TeacherSettings
+
+_CONNECT_SECONDS = 10.0
+_MOST_RETRY_AFTER = 600.0
+_DETAIL_CHARS = 300
+
+# Statuses that ask to come again later, without a fault of the request or of the answer.
+_BUSY = frozenset({429, 503, 529})
+_TOO_LONG = re.compile(
+    r"context.{0,20}(length|window|size)|maximum.{0,20}(context|tokens)|too many tokens"
+    r"|(prompt|input|request).{0,40}too (long|large)|longer than the model",
+    re.IGNORECASE,
+)
+_NO_CREDIT = re.compile(r"insufficient_quota|billing|credit", re.IGNORECASE)
+_FILTERED = "content_filter"
+_THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
+
+
+class RequestRefused(Exception):
+    """The endpoint takes no such request; whether for its content or its set-up is not known."""
+
+
+class Endpoint:
+    """Asks one endpoint; see `runtime.errors` for what its failures mean.
+
+    It tries once: whoever calls it knows when to try again.
+    """
+
+    def __init__(self, endpoint: EndpointSettings, *, settings: TeacherSettings) -> None:
+        self.url = endpoint.base_url
+        self.weight = endpoint.weight
+        self._settings = settings
+        self._model = endpoint.model or settings.model
+        self._parameters = request_parameters(settings)
+        self._client = AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=_key_of(endpoint),
+            max_retries=0,
+            timeout=httpx2.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS),
+            default_headers=settings.headers,
+            http_client=httpx2.AsyncClient(
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+                follow_redirects=True,
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.close()
+
+    async def complete(self, question: Question) -> Reply:
+        """Ask once.
+
+        Raises:
+            ContextTooLong: the question does not fit.
+            RequestRefused: this request is not taken, or none like it.
+            Overloaded: the endpoint has too much to do.
+            TransientError: it failed, or could not be reached.
+            Stopped: the account has no credit.
+            UsageError: the key or the model is wrong.
+        """
+        try:
+            if self._settings.stream:
+                return await self._streamed(question)
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                return await self._whole(question)
+        except openai.APIStatusError as error:
+            if error.code == _FILTERED:
+                return _nothing(_FILTERED)
+            raise self._named(error) from error
+        except (TimeoutError, openai.APITimeoutError, httpx2.TimeoutException) as error:
+            seconds = self._settings.timeout_seconds
+            raise TransientError(f"{self.url} gave no answer in {seconds:g} s") from error
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
+            cause = error.__cause__ or error
+            raise TransientError(f"{self.url} cannot be reached: {_cut(cause)}") from error
+        except (openai.APIError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise TransientError(f"{self.url} gave a malformed answer: {_cut(error)}") from error
+
+    async def _whole(self, question: Question) -> Reply:
+        completion = await self._client.chat.completions.create(**self._request(question))
+        return read_completion(_fields(completion), self._settings)
+
+    async def _streamed(self, question: Question) -> Reply:
+        """Put a reply together from its pieces."""
+        content: list[str] = []
+        reasoning: list[str] = []
+        choice: dict[str, Any] = {}
+        usage: Any = None
+        stream = await self._client.chat.completions.create(
+            **self._request(question), stream=True, stream_options={"include_usage": True}
+        )
+        async with stream:
+            async for chunk in stream:
+                usage = chunk.usage or usage
+                for piece in chunk.choices:
+                    fields = piece.delta.to_dict()
+                    content.append(str(fields.get("content") or fields.get("refusal") or ""))
+                    reasoning.append(_reasoning(fields))
+                    if fields.get("refusal"):
+                        choice["refused"] = True
+                    choice["finish_reason"] = piece.finish_reason or choice.get("finish_reason")
+        if not choice.get("finish_reason"):
+            raise TransientError(f"{self.url} broke off in the middle of an answer")
+        text = "".join(content)
+        message = {"content": text, "reasoning": "".join(reasoning)}
+        if choice.pop("refused", False):
+            message = {"refusal": text}
+        fields = {"choices": [{**choice, "message": message}]}
+        fields["usage"] = usage.to_dict() if usage else {}
+        return read_completion(fields, self._settings)
+
+    def _request(self, question: Question) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": [{"role": m.role, "content": m.content} for m in question.messages],
+            "extra_body": self._parameters,
+        }
+
+    def _named(self, error: openai.APIStatusError) -> Exception:
+        said = _message(error)
+        told = f"({error.status_code}: {said})"
+        if error.status_code == 402 or (
+            error.status_code == 429 and _NO_CREDIT.search(f"{error.code} {said}")
+        ):
+            return Stopped(f"the account at {self.url} has no credit left {told}; add some")
+        if error.status_code in (401, 403):
+            return UsageError(
+                f"{self.url} does not take the key {told}; set CODEIO_TEACHER__API_KEY, or "
+                "teacher.api_key_file to a file that holds it"
+            )
+        if error.status_code == 404:
+            return UsageError(
+                f"{self.url} has no model {self._model!r} {told}; check teacher.model, and that "
+                "teacher.base_url ends as the endpoint's own examples do, mostly in /v1"
+            )
+        if error.status_code in _BUSY:
+            return Overloaded(f"{self.url} is busy {told}", retry_after=_retry_after(error))
+        if error.status_code in (400, 413, 422):
+            if error.status_code == 413 or _TOO_LONG.search(f"{error.code} {said}"):
+                return ContextTooLong(said)
+            return RequestRefused(f"{self.url} refuses the request {told}")
+        return TransientError(f"{self.url} failed {told}", retry_after=_retry_after(error))
+
+
+def request_parameters(settings: TeacherSettings) -> dict[str, Any]:
+    """Return what shapes an answer, beside the model and the messages, as the request has it."""
+    named = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_tokens": settings.max_tokens,
+    }
+    return {name: value for name, value in named.items() if value is not None} | settings.body
+
+
+def read_completion(fields: Mapping[str, Any], settings: TeacherSettings) -> Reply:
+    """Read the body of a chat completion.
+
+    Raises:
+        KeyError, TypeError: it is none.
+    """
+    choices = fields["choices"]
+    if not isinstance(choices, list) or not choices:
+        raise TypeError("an answer without choices")
+    message = choices[0]["message"]
+    usage = fields.get("usage") or {}
+    prompt_tokens = int(usage.get("prompt_tokens") or 0)
+    completion_tokens = int(usage.get("completion_tokens") or 0)
+    content, reasoning = str(message.get("content") or ""), _reasoning(message)
+    if not reasoning and (thought := _THINKING.match(content)):
+        reasoning, content = thought[1].strip(), content[thought.end() :]
+    finish_reason = str(choices[0].get("finish_reason") or "")
+    if message.get("refusal"):
+        content, finish_reason = str(message["refusal"]), "refusal"
+    cost = usage.get("cost")  # what some endpoints say of themselves
+    return Reply(
+        content=content,
+        reasoning=reasoning,
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost
+        if isinstance(cost, int | float)
+        else prompt_tokens * settings.prompt_usd_per_million / 1e6
+        + completion_tokens * settings.completion_usd_per_million / 1e6,
+    )
+
+
+def _fields(completion: ChatCompletion) -> dict[str, Any]:
+    # A server that speaks something else than JSON makes the client give back a plain text.
+    if not isinstance(completion, openai.BaseModel):
+        raise TypeError("an answer that is no JSON")
+    return completion.to_dict()
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    # vLLM and DeepSeek name it one way, OpenRouter and newer servers the other.
+    return str(message.get("reasoning_content") or message.get("reasoning") or "")
+
+
+def _nothing(finish_reason: str) -> Reply:
+    return Reply("", "", finish_reason, prompt_tokens=0, completion_tokens=0, cost_usd=0.0)
+
+
+def _key_of(endpoint: EndpointSettings) -> str | Callable[[], Awaitable[str]]:
+    path = endpoint.api_key_file
+    if path is None:
+        # Not empty, or the client would send whatever OPENAI_API_KEY holds.
+        return endpoint.api_key or "none"
+
+    async def read() -> str:
+        try:
+            return path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the key in {path}: {error}") from error
+
+    return read
+
+
+def _message(error: openai.APIStatusError) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body.get("error") or body
+    return _cut(body or error.message)
+
+
+def _cut(what: object) -> str:
+    text = " ".join(str(what).split()) or type(what).__name__
+    return text if len(text) <= _DETAIL_CHARS else f"{text[:_DETAIL_CHARS]}…"
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    headers = error.response.headers
+    for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * scale
+        except (KeyError, ValueError):
+            continue
+        if seconds >= 0:
+            return min(seconds, _MOST_RETRY_AFTER)
+    return None

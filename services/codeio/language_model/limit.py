@@ -1,0 +1,162 @@
+"""How many calls an endpoint bears at a time: found by trying, and followed as it changes.
+
+What counts is work done per second. By Little's law it is the number of calls
+at a time over the time that one takes, so a round of as many calls as the
+limit tells it: where twice the calls take twice the time, they only queue.
+
+- At first the limit trebles after each round that brought clearly more work.
+- Then, ever more rarely, one round is spent on a slightly higher limit, which
+  stays if it brought more; or on a lower one, when calls have become slower.
+- Each call that is turned away lowers the limit by one, since there was one
+  too many; in one round at most by half, for the endpoint may count otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIRST = 32
+_RAMP = 3
+# Of what a higher limit could bring at best, so much must have come.
+_RAMP_GAIN = 0.25
+_TRIAL_GAIN = 0.5
+_SLOWER = 1.5
+_KEPT = 0.95
+_PATIENCE = 4
+_MOST_PATIENCE = 64
+
+
+@dataclass(slots=True)
+class _Round:
+    """The calls that were begun since the limit was set."""
+
+    limit: int
+    full: bool = False
+    """Whether as many ran at a time as were allowed."""
+    calls: int = 0
+    seconds: float = 0.0
+    work: float = 0.0
+    turned_away: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Work per second at this limit."""
+        return self.limit / self.slowness
+
+    @property
+    def slowness(self) -> float:
+        """Seconds of a call for each unit of work."""
+        return max(self.seconds, 1e-9) / max(self.work, 1e-9)
+
+
+class AdaptiveLimit:
+    """The limit of one endpoint. Not more than `most`, never less than one."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self.in_flight = 0
+        self._round = _Round(min(_FIRST, most))
+        self._base: _Round | None = None
+        """The last full round at the limit that holds when no other is tried."""
+        self._ramping = True
+        self._patience = _PATIENCE
+        self._rounds = 0
+        """Full rounds since the last trial."""
+
+    @property
+    def limit(self) -> int:
+        return self._round.limit
+
+    @property
+    def room(self) -> int:
+        return self.limit - self.in_flight
+
+    def begin(self) -> object:
+        """Count a call; the token goes to the method that tells how it ended."""
+        self.in_flight += 1
+        if self.room <= 0:
+            self._round.full = True
+        return self._round
+
+    def answered(self, token: object, *, seconds: float, work: float) -> None:
+        """Note that a call was answered; `work` is in any unit, the same for all calls."""
+        self.in_flight -= 1
+        round_ = self._round
+        if token is not round_:
+            return
+        round_.calls += 1
+        round_.seconds += seconds
+        round_.work += work
+        if round_.calls >= round_.limit:
+            self._judge(round_)
+
+    def turned_away(self, token: object) -> None:
+        """Note that a call was not begun, since there were too many."""
+        self.in_flight -= 1
+        if not isinstance(token, _Round):
+            raise TypeError("the token of another call")
+        token.turned_away += 1
+        found = max(token.limit // 2, token.limit - token.turned_away, 1)
+        if token is self._round:
+            if self._is_trial and self._base:
+                self._patience = min(2 * self._patience, _MOST_PATIENCE)
+                found = max(found, self._base.limit)
+            self._ramping = False
+            self._base = None
+            self._set(found)
+        elif token.limit > found:
+            self._round.limit = max(1, min(self._round.limit, found))
+
+    def failed(self) -> None:
+        """Note that a call failed, which says nothing of how many are too many."""
+        self.in_flight -= 1
+
+    @property
+    def _is_trial(self) -> bool:
+        return self._base is not None and self._base.limit != self._round.limit
+
+    def _judge(self, done: _Round) -> None:
+        """Draw the conclusion from a round, and set the limit of the next."""
+        base = self._base
+        if not done.full:
+            # Nobody wanted more: the same again tells more.
+            self._set(done.limit)
+        elif self._ramping:
+            if base is None or _brought(done, base, share=_RAMP_GAIN):
+                self._base = done
+                self._ramping = done.limit < self._most
+                self._set(min(done.limit * _RAMP, self._most))
+            else:
+                self._ramping = False
+                self._set(base.limit)
+        elif base is None or done.limit == base.limit:
+            self._rounds += 1
+            if self._rounds < self._patience:
+                self._base = base or done
+                self._set(done.limit)
+            else:
+                self._try_another(done)
+        else:
+            fewer = done.limit < base.limit
+            kept = (
+                done.rate >= _KEPT * base.rate if fewer else _brought(done, base, share=_TRIAL_GAIN)
+            )
+            self._patience = _PATIENCE if kept else min(2 * self._patience, _MOST_PATIENCE)
+            self._base = done if kept else base
+            self._set(self._base.limit)
+
+    def _try_another(self, done: _Round) -> None:
+        slower = self._base is not None and done.slowness > _SLOWER * self._base.slowness
+        self._base = done
+        self._rounds = 0
+        step = max(1, done.limit // 8)
+        self._set(done.limit - step if slower else done.limit + step)
+
+    def _set(self, limit: int) -> None:
+        self._round = _Round(max(1, min(limit, self._most)))
+
+
+def _brought(more: _Round, fewer: _Round, *, share: float) -> bool:
+    """Tell whether a higher limit brought a share of what it could bring at best."""
+    best = more.limit / fewer.limit - 1
+    return more.rate >= fewer.rate * (1 + share * best)

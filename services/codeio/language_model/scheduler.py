@@ -1,0 +1,355 @@
+"""Keeps the endpoints full and no fuller: which call goes where, and when.
+
+Calls wait in the order in which they were first asked, so one that is made
+again goes before new ones. Each endpoint has a lane with its adaptive limit,
+its budgets of requests and tokens a minute, and a circuit breaker. A call that
+an endpoint turned away is made again for as long as any endpoint answers; one
+that failed, a number of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, retry_if_exception_type
+
+from codeio.language_model.endpoint import RequestRefused
+from codeio.language_model.limit import AdaptiveLimit
+from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from tenacity import RetryCallState
+
+    from codeio.language_model.chat import Question, Reply
+    from codeio.language_model.endpoint import Endpoint
+    from codeio.language_model.tally import Tally
+    from codeio.runtime.settings import TeacherSettings
+
+_logger = structlog.get_logger()
+
+# So many failures in a row, and an endpoint is asked one call at a time, ever more rarely.
+_FAILURES_TO_OPEN = 5
+_LONGEST_PAUSE = 60.0
+_FIRST_PAUSE = 0.5
+_CHARS_PER_TOKEN = 3.5
+# A minute's budget comes in so many parts, lest a pause let twice the budget through.
+_PARTS = 30
+
+
+@dataclass(slots=True)
+class _Lane:
+    """An endpoint and what is known of its state."""
+
+    endpoint: Endpoint
+    limit: AdaptiveLimit
+    requests: AsyncLimiter | None
+    tokens: AsyncLimiter | None
+    paused_until: float = 0.0
+    pauses: int = 0
+    """Pauses in a row without an answer between them."""
+    failures: int = 0
+    """Failures in a row."""
+    last_failure: str = ""
+    silent_since: float | None = None
+    """When the first call failed or was turned away that no answer came after."""
+    answers: int = 0
+    """Answers to this process."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the circuit is open: one call at a time tries whether it can be closed."""
+        return self.failures >= _FAILURES_TO_OPEN
+
+    def room(self, now: float) -> int:
+        if now < self.paused_until:
+            return 0
+        return 1 - self.limit.in_flight if self.open else self.limit.room
+
+    def answered(self) -> None:
+        self.answers += 1
+        self.failures = self.pauses = 0
+        self.silent_since = None
+
+    def pause(self, now: float, seconds: float | None) -> None:
+        """Ask nothing for a while; without a time named, for ever longer."""
+        if seconds is None:
+            doubled = min(_FIRST_PAUSE * 2.0 ** min(self.pauses, 30), _LONGEST_PAUSE)
+            seconds = doubled * random.uniform(0.5, 1)  # noqa: S311
+            self.pauses += 1
+        self.paused_until = max(self.paused_until, now + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Room for one call on a lane."""
+
+    lane: _Lane
+    token: object
+
+
+@dataclass(order=True, slots=True)
+class _Waiter:
+    ticket: int
+    granted: asyncio.Future[_Place] = field(compare=False)
+
+
+class Scheduler:
+    """Makes calls to several endpoints of one model."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], *, settings: TeacherSettings, tally: Tally
+    ) -> None:
+        self._settings = settings
+        self._tally = tally
+        self._lanes = [
+            _Lane(
+                endpoint,
+                AdaptiveLimit(most=settings.max_in_flight),
+                _per_minute(settings.requests_per_minute, parts=settings.requests_per_minute),
+                _per_minute(settings.tokens_per_minute, parts=_PARTS),
+            )
+            for endpoint in endpoints
+        ]
+        self._waiters: list[_Waiter] = []
+        self._tickets = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._paid: set[asyncio.Task[Reply]] = set()
+        self._completion_tokens = 0.0
+        """Those of an answer, averaged over the last ones."""
+
+    @property
+    def in_flight(self) -> int:
+        return sum(lane.limit.in_flight for lane in self._lanes)
+
+    @property
+    def limit(self) -> int:
+        """How many calls the endpoints bear at a time, as far as is known."""
+        return sum(lane.limit.limit for lane in self._lanes)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for the calls that are on their way, and then give them up."""
+        if self._timer:
+            self._timer.cancel()
+        if self._paid:
+            _, late = await asyncio.wait(self._paid, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def call(self, question: Question, keep: Callable[[Reply], Awaitable[None]]) -> Reply:
+        """Make a call when there is room for it, and again when it fails.
+
+        What is answered is kept by `keep` before it is returned, also when
+        whoever asked has gone away.
+
+        Raises:
+            Rejected: the endpoint refuses this question, and no other.
+            TransientError: the call failed too often.
+            Stopped: no endpoint answers any more, or nothing more may be spent.
+            UsageError: an endpoint cannot be used as it is set up.
+        """
+        ticket = next(self._tickets)
+        tries = _Tries(self._settings.attempts)
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type((TransientError, RequestRefused)),
+                stop=tries.enough,
+                wait=tries.pause,
+                reraise=True,
+            ):
+                with attempt:
+                    return await self._try(question, ticket, keep)
+        except RequestRefused as error:
+            # No call was ever taken: this is no matter of one question.
+            raise UsageError(f"{error}; check teacher.model, teacher.body and the like") from error
+        raise AssertionError("a retry ends with a result or an error")
+
+    async def _try(
+        self, question: Question, ticket: int, keep: Callable[[Reply], Awaitable[None]]
+    ) -> Reply:
+        place = await self._admitted(ticket)
+        task = asyncio.create_task(self._pay(place, question, keep))
+        self._paid.add(task)
+        task.add_done_callback(self._forget)
+        # A call that is on its way costs its money, whoever still waits for it.
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Reply]) -> None:
+        self._paid.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, also where nobody waits for it any more
+
+    async def _pay(
+        self, place: _Place, question: Question, keep: Callable[[Reply], Awaitable[None]]
+    ) -> Reply:
+        try:
+            reply = await self._on_lane(place.lane, place.token, question)
+        finally:
+            self._dispatch()
+        await keep(reply)
+        return reply
+
+    async def _on_lane(self, lane: _Lane, token: object, question: Question) -> Reply:
+        started = 0.0
+        try:
+            self._check_budget()
+            await self._within_rates(lane, question)
+            started = time.monotonic()
+            reply = await lane.endpoint.complete(question)
+        except Overloaded as error:
+            self._tally.turned_away += 1
+            lane.limit.turned_away(token)
+            self._silent(lane, str(error))
+            if error.retry_after is not None or not lane.limit.in_flight:
+                lane.pause(time.monotonic(), error.retry_after)
+            raise
+        except TransientError as error:
+            self._tally.failed += 1
+            lane.limit.failed()
+            self._failed(lane, error)
+            raise
+        except RequestRefused as error:
+            lane.limit.failed()
+            if lane.answers:
+                raise Rejected("refused_by_endpoint", str(error)) from error
+            raise
+        except BaseException:
+            lane.limit.failed()
+            raise
+        else:
+            lane.limit.answered(
+                token,
+                seconds=time.monotonic() - started,
+                work=1.0 + reply.completion_tokens,
+            )
+            lane.answered()
+            self._completion_tokens += (reply.completion_tokens - self._completion_tokens) / 16
+            return reply
+
+    def _check_budget(self) -> None:
+        """Refuse a call that the budget may not have room for, those in flight included."""
+        budget, tally = self._settings.budget_usd, self._tally
+        if budget is None:
+            return
+        mean = tally.cost_usd / tally.answered if tally.answered else 0.0
+        if tally.cost_usd + mean * self.in_flight > budget:
+            raise Stopped(
+                f"the budget of {budget:g} US dollars is used up ({tally.cost_usd:.2f} spent); "
+                "with a larger teacher.budget_usd the same command goes on"
+            )
+
+    def _failed(self, lane: _Lane, error: TransientError) -> None:
+        lane.failures += 1
+        self._silent(lane, str(error))
+        if lane.open:
+            if lane.failures == _FAILURES_TO_OPEN:
+                _logger.warning("endpoint fails", error=lane.last_failure)
+            lane.pause(time.monotonic(), error.retry_after)
+
+    def _silent(self, lane: _Lane, failure: str) -> None:
+        lane.last_failure = failure
+        if lane.silent_since is None:
+            lane.silent_since = time.monotonic()
+
+    async def _within_rates(self, lane: _Lane, question: Question) -> None:
+        if lane.requests:
+            await lane.requests.acquire()
+        if lane.tokens:
+            chars = sum(len(message.content) for message in question.messages)
+            needed = chars / _CHARS_PER_TOKEN + self._completion_tokens
+            while needed > 0:
+                part = min(needed, lane.tokens.max_rate)
+                await lane.tokens.acquire(part)
+                needed -= part
+
+    async def _admitted(self, ticket: int) -> _Place:
+        """Wait for room, in the order of the tickets."""
+        waiter = _Waiter(ticket, asyncio.get_running_loop().create_future())
+        heapq.heappush(self._waiters, waiter)
+        self._dispatch()
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            if waiter.granted.done() and not waiter.granted.cancelled():
+                waiter.granted.result().lane.limit.failed()
+                self._dispatch()
+            raise
+
+    def _dispatch(self) -> None:
+        """Let as many wait no longer as there is room for."""
+        now = time.monotonic()
+        while self._waiters:
+            if self._waiters[0].granted.done():
+                heapq.heappop(self._waiters)
+                continue
+            free = [lane for lane in self._lanes if lane.room(now) > 0]
+            if not free:
+                self._wait_for_room(now)
+                return
+            lane = min(free, key=lambda lane: (lane.limit.in_flight + 1) / lane.endpoint.weight)
+            place = _Place(lane, lane.limit.begin())
+            heapq.heappop(self._waiters).granted.set_result(place)
+
+    def _wait_for_room(self, now: float) -> None:
+        """Come back when the first pause ends; give up where all have been silent too long."""
+        silent = min(
+            0.0 if lane.silent_since is None else now - lane.silent_since for lane in self._lanes
+        )
+        if silent > self._settings.give_up_seconds and not self.in_flight:
+            said = "; ".join(lane.last_failure for lane in self._lanes)
+            error = Stopped(
+                f"no endpoint has answered for {silent:.0f} s: {said}; "
+                "when it does, the same command goes on"
+            )
+            for waiter in self._waiters:
+                if not waiter.granted.done():
+                    waiter.granted.set_exception(error)
+            self._waiters.clear()
+            return
+        paused = [lane.paused_until for lane in self._lanes if lane.paused_until > now]
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if paused:
+            delay = max(min(paused) - now, 0.001)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
+
+
+class _Tries:
+    """When a call is made again. To be turned away counts as no try: the lane sees to it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._failures = 0
+
+    def enough(self, state: RetryCallState) -> bool:
+        self._failures += not isinstance(_error(state), Overloaded)
+        return self._failures >= self._most
+
+    def pause(self, state: RetryCallState) -> float:
+        """Return the seconds until the next try, with jitter lest all come back together."""
+        error = _error(state)
+        if isinstance(error, Overloaded):
+            return 0.0
+        longest = min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE)
+        named = error.retry_after if isinstance(error, TransientError) else None
+        return max(random.uniform(0, longest), named or 0.0)  # noqa: S311
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _per_minute(budget: int, *, parts: int) -> AsyncLimiter | None:
+    """Return a limiter that lets a minute's budget through in so many parts."""
+    return AsyncLimiter(budget / parts, 60 / parts) if budget else None
