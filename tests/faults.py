@@ -73,7 +73,7 @@ class FaultyTeacher:
         """Return the id that the sample of a task will have."""
         return sample_id(
             task_id=task.task_id,
-            prompt_format=prompts.PROMPT_FORMAT,
+            prompt_format=prompts.DEFAULT_FORMAT,
             teacher=self.name,
             sample_index=sample_index,
         )

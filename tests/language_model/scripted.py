@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -184,7 +185,8 @@ def _pieces(text: str) -> list[str]:
 
 async def _serve(port: int, seconds: float, most: int) -> None:
     async with ScriptedServer(limited(seconds=seconds, most=most)).serving(port) as url:
-        print(url, flush=True)
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 

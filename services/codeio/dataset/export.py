@@ -59,6 +59,7 @@ def export(  # noqa: PLR0913
     names = tuple(formats) or settings.formats
     formats_named(names)
     check_shares(settings.splits)
+    selection = _selection(settings)
     out = out.resolve()
     _check_place(out)
     partial = out.with_name(f".{out.name}.partial")
@@ -72,7 +73,10 @@ def export(  # noqa: PLR0913
             )
             turns = snapshot.count("SELECT max(turns) FROM samples")
             chosen = formats_named(names, most_turns=turns)
-            rows = {form.name: _write_format(form, snapshot, partial) for form in chosen}
+            rows = {
+                form.name: _write_format(form, snapshot, partial, selection=selection)
+                for form in chosen
+            }
             summary = summarise(snapshot, rows=rows, samples_read=snapshot.read)
         write_cards(
             partial,
@@ -94,13 +98,39 @@ def export(  # noqa: PLR0913
     return summary
 
 
-def _write_format(form: Format, snapshot: Snapshot, folder: Path) -> dict[str, int]:
+def _selection(settings: DatasetSettings) -> str:
+    """Return what the settings ask of a sample, as a condition on the snapshot.
+
+    Raises:
+        UsageError: the band of pass rates is none.
+    """
+    conditions = ["TRUE"]
+    if settings.pass_rate is not None:
+        low, high = settings.pass_rate
+        if not 0 <= low <= high <= 1:
+            raise UsageError(
+                f"dataset.pass_rate is {low:g} to {high:g}; a band goes from a share of 0 or more "
+                "to one of 1 or less"
+            )
+        conditions.append(f"pass_rate BETWEEN {low} AND {high}")
+    if settings.statements != "any":
+        conditions.append("contradicted = 0")
+    if settings.statements == "supported":
+        conditions.append("supported > 0")
+    return " AND ".join(conditions)
+
+
+def _write_format(
+    form: Format, snapshot: Snapshot, folder: Path, *, selection: str
+) -> dict[str, int]:
     (folder / form.name).mkdir()
     return {
         split: write_split(
             (
-                form.row(Placed(sample, split, index))
-                for index, sample in enumerate(snapshot.samples(split, where=form.where))
+                form.row(Placed(sample, split, index, pass_rate))
+                for index, (sample, pass_rate) in enumerate(
+                    snapshot.samples(split, where=f"({form.where}) AND {selection}")
+                )
             ),
             schema=form.schema,
             folder=folder / form.name,

@@ -4,6 +4,7 @@
 |---------------------|--------------------------|------------------------------------------|
 | `messages`          | correct ones             | supervised training on chats             |
 | `prompt-completion` | correct ones             | supervised training, loss on the answer  |
+| `joined`            | correct ones             | the paper's CodeI/O++: all in one answer |
 | `sharegpt`          | correct ones             | trainers that read ShareGPT chats        |
 | `codeio`            | all, right or wrong      | the columns of the paper's own data set  |
 | `verl`              | one per task             | reinforcement learning with verl         |
@@ -23,12 +24,12 @@ import pyarrow as pa
 
 from codeio.runtime.errors import UsageError
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE, dumps
-from codeio.v1.records_pb2 import Direction, Verdict
+from codeio.v1.records_pb2 import Direction, Turn, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codeio.v1.records_pb2 import Sample, Turn
+    from codeio.v1.records_pb2 import Sample
 
 Row: TypeAlias = dict[str, Any]
 
@@ -50,7 +51,15 @@ COMMON = (
     ("turns", pa.int32(), "number of answers, revisions included"),
     ("teacher", _TEXT, "who wrote the rationale, with a hash of the parameters"),
     ("prompt_format", _TEXT, "name of the prompt's and response's format"),
-    ("claims_checked", pa.bool_(), "whether a trace confirmed every claim of the rationale"),
+    (
+        "pass_rate",
+        pa.float64(),
+        "difficulty: share of the samples of the same task that were right at once",
+    ),
+    ("claims_checked", pa.bool_(), "whether a trace confirmed statements and refuted none"),
+    ("supported", pa.int32(), "statements of the last rationale that a trace confirms"),
+    ("contradicted", pa.int32(), "statements that it refutes"),
+    ("unknown", pa.int32(), "statements that it can neither confirm nor refute"),
     ("source", _TEXT, "where the code was collected"),
     ("repository", _TEXT, "repository or package that holds the file; may be empty"),
     ("path", _TEXT, "path of the file inside the source"),
@@ -71,6 +80,7 @@ class Placed(NamedTuple):
     split: str
     number: int
     """Number of the row in its split, from 0."""
+    pass_rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +101,7 @@ class Format:
         return pa.schema([(name, kind) for name, kind, _ in (*self.columns, *COMMON)])
 
     def row(self, placed: Placed) -> Row:
-        return {**self.fill(placed), **_common(placed.sample)}
+        return {**self.fill(placed), **_common(placed.sample, placed.pass_rate)}
 
 
 def formats_named(names: Sequence[str], *, most_turns: int = 0) -> list[Format]:
@@ -159,8 +169,9 @@ def gold_answer(sample: Sample) -> str:
     return pair.output_json
 
 
-def _common(sample: Sample) -> Row:
+def _common(sample: Sample, pass_rate: float) -> Row:
     origin = sample.task.program.origin
+    statements = (sample.turns[-1] if sample.turns else Turn()).statements
     return {
         "sample_id": sample.sample_id,
         "task_id": sample.task.task_id,
@@ -170,7 +181,11 @@ def _common(sample: Sample) -> Row:
         "turns": len(sample.turns),
         "teacher": sample.teacher,
         "prompt_format": sample.prompt_format,
+        "pass_rate": pass_rate,
         "claims_checked": sample.claims_checked,
+        "supported": statements.supported,
+        "contradicted": statements.contradicted,
+        "unknown": statements.unknown,
         "source": origin.source,
         "repository": origin.repository,
         "path": origin.path,
@@ -188,6 +203,14 @@ def _prompt_completion(placed: Placed) -> Row:
     return {
         "prompt": "\n\n".join(message["content"] for message in before),
         "completion": last["content"],
+    }
+
+
+def _joined(placed: Placed) -> Row:
+    question, *rest = chat(placed.sample)
+    return {
+        "prompt": question["content"],
+        "completion": "\n\n".join(message["content"] for message in rest),
     }
 
 
@@ -264,6 +287,17 @@ _FORMATS = (
             ("completion", _TEXT, "the last answer"),
         ),
         fill=_prompt_completion,
+    ),
+    Format(
+        name="joined",
+        summary="right answers, each with the wrong ones and the feedback before it as one text "
+        "(the paper's CodeI/O++)",
+        where=_CORRECT,
+        columns=(
+            ("prompt", _TEXT, "the question"),
+            ("completion", _TEXT, "all answers, with the feedback between them"),
+        ),
+        fill=_joined,
     ),
     Format(
         name="sharegpt",

@@ -16,7 +16,7 @@ import zstandard
 
 from codeio.dataset.duplicates import DuplicateIndex
 from codeio.dataset.splits import split_of
-from codeio.v1.records_pb2 import Program, Sample
+from codeio.v1.records_pb2 import Program, Sample, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,9 @@ CREATE TABLE programs (
 CREATE TABLE samples (
     sample_id TEXT PRIMARY KEY, program_id TEXT NOT NULL, task_id TEXT NOT NULL,
     direction INTEGER NOT NULL, verdict INTEGER NOT NULL, turns INTEGER NOT NULL,
+    right_at_once INTEGER NOT NULL, supported INTEGER NOT NULL, contradicted INTEGER NOT NULL,
     teacher TEXT NOT NULL, record BLOB NOT NULL);
+CREATE TABLE tasks (task_id TEXT PRIMARY KEY, pass_rate REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE kept (program_id TEXT PRIMARY KEY, split TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE duplicates (program_id TEXT PRIMARY KEY, kind TEXT, original TEXT) WITHOUT ROWID;
 """
@@ -48,10 +50,11 @@ SET source = excluded.source, licence = excluded.licence, record = excluded.reco
 WHERE excluded.record < programs.record
 """
 _ADD_SAMPLE = """
-INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sample_id) DO UPDATE
+INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sample_id) DO UPDATE
 SET program_id = excluded.program_id, task_id = excluded.task_id,
     direction = excluded.direction, verdict = excluded.verdict, turns = excluded.turns,
-    teacher = excluded.teacher, record = excluded.record
+    right_at_once = excluded.right_at_once, supported = excluded.supported,
+    contradicted = excluded.contradicted, teacher = excluded.teacher, record = excluded.record
 WHERE excluded.record < samples.record
 """
 
@@ -88,13 +91,16 @@ class Snapshot:
                     task.direction,
                     slim.verdict,
                     len(slim.turns),
+                    bool(slim.turns) and slim.turns[0].verdict == Verdict.VERDICT_CORRECT,
+                    slim.turns[-1].statements.supported if slim.turns else 0,
+                    slim.turns[-1].statements.contradicted if slim.turns else 0,
                     slim.teacher,
                     self._pack(slim),
                 ),
             )
 
     def settle(self, *, threshold: float, shares: Sequence[float], seed: int) -> None:
-        """Remove duplicate programs and give every other one its split."""
+        """Remove duplicate programs, give every other one its split, and rate the tasks."""
         index = DuplicateIndex(self._database, threshold=threshold)
         programs = self._database.execute("SELECT record FROM programs ORDER BY program_id")
         for (record,) in programs:
@@ -107,23 +113,27 @@ class Snapshot:
                 split = split_of(name, shares=shares, seed=seed)
                 self._database.execute("INSERT INTO kept VALUES (?, ?)", (name, split))
         self._database.execute("CREATE INDEX sample_tasks ON samples (task_id, sample_id)")
+        self._database.execute(
+            "INSERT INTO tasks SELECT task_id, avg(right_at_once) FROM samples GROUP BY task_id"
+        )
 
-    def samples(self, split: str, *, where: str = "TRUE") -> Iterator[Sample]:
-        """Yield the whole samples of a split in the order of their ids.
+    def samples(self, split: str, *, where: str = "TRUE") -> Iterator[tuple[Sample, float]]:
+        """Yield the whole samples of a split with their tasks' pass rates, in the order of ids.
 
-        `where` is a condition in SQL on the columns of table `samples`. The join is
-        CROSS so that SQLite walks the samples by id and sorts nothing.
+        `where` is a condition in SQL on the columns of the tables `samples` and `tasks`.
+        The joins are CROSS so that SQLite walks the samples by id and sorts nothing.
         """
         rows = self._database.execute(
-            "SELECT samples.record, programs.record FROM samples"  # noqa: S608
+            "SELECT samples.record, programs.record, pass_rate FROM samples"  # noqa: S608
             " CROSS JOIN kept USING (program_id) CROSS JOIN programs USING (program_id)"
+            " CROSS JOIN tasks USING (task_id)"
             f" WHERE split = ? AND {where} ORDER BY sample_id",
             (split,),
         )
-        for sample_record, program_record in rows:
+        for sample_record, program_record, pass_rate in rows:
             sample = self._unpack(sample_record, Sample)
             sample.task.program.CopyFrom(self._unpack(program_record, Program))
-            yield sample
+            yield sample, pass_rate
 
     def count(self, query: str) -> int:
         """Return the number that a query selects."""

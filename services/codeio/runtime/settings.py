@@ -251,12 +251,28 @@ class VerifierSettings(Section):
 class DatasetSettings(Section):
     """What becomes of the samples."""
 
-    formats: tuple[str, ...] = ("messages", "prompt-completion", "sharegpt", "codeio", "verl")
+    formats: tuple[str, ...] = (
+        "messages",
+        "prompt-completion",
+        "joined",
+        "sharegpt",
+        "codeio",
+        "verl",
+    )
     splits: tuple[float, float, float] = Field(
         (0.9, 0.05, 0.05), description="Shares of train, validation and test, by program."
     )
     near_duplicate_threshold: float = Field(
         0.7, gt=0, le=1, description="Jaccard similarity of token 5-grams."
+    )
+    pass_rate: tuple[float, float] | None = Field(
+        None,
+        description="Keep tasks whose share of samples that were right at once is in this band.",
+    )
+    statements: Literal["any", "uncontradicted", "supported"] = Field(
+        "any",
+        description="Of the last rationale's statements about values a trace must have refuted "
+        "none; or none, and confirmed one.",
     )
 
 

@@ -158,6 +158,16 @@ class Claim(_message.Message):
     value_json: str
     def __init__(self, kind: _Optional[_Union[Claim.Kind, str]] = ..., input_json: _Optional[str] = ..., step: _Optional[int] = ..., line: _Optional[int] = ..., subject: _Optional[str] = ..., value_json: _Optional[str] = ...) -> None: ...
 
+class StatementCounts(_message.Message):
+    __slots__ = ("supported", "contradicted", "unknown")
+    SUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    CONTRADICTED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    supported: int
+    contradicted: int
+    unknown: int
+    def __init__(self, supported: _Optional[int] = ..., contradicted: _Optional[int] = ..., unknown: _Optional[int] = ...) -> None: ...
+
 class Usage(_message.Message):
     __slots__ = ("prompt_tokens", "completion_tokens", "cost_usd")
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -169,7 +179,7 @@ class Usage(_message.Message):
     def __init__(self, prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
 
 class Turn(_message.Message):
-    __slots__ = ("prompt", "response", "reasoning", "answer_json", "feedback", "verdict", "claims", "usage", "finish_reason")
+    __slots__ = ("prompt", "response", "reasoning", "answer_json", "feedback", "verdict", "claims", "usage", "finish_reason", "statements")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     REASONING_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +189,7 @@ class Turn(_message.Message):
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    STATEMENTS_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     response: str
     reasoning: str
@@ -188,7 +199,8 @@ class Turn(_message.Message):
     claims: _containers.RepeatedCompositeFieldContainer[Claim]
     usage: Usage
     finish_reason: str
-    def __init__(self, prompt: _Optional[str] = ..., response: _Optional[str] = ..., reasoning: _Optional[str] = ..., answer_json: _Optional[str] = ..., feedback: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ...) -> None: ...
+    statements: StatementCounts
+    def __init__(self, prompt: _Optional[str] = ..., response: _Optional[str] = ..., reasoning: _Optional[str] = ..., answer_json: _Optional[str] = ..., feedback: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., claims: _Optional[_Iterable[_Union[Claim, _Mapping]]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_reason: _Optional[str] = ..., statements: _Optional[_Union[StatementCounts, _Mapping]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("sample_id", "sample_index", "prompt_format", "teacher", "task", "turns", "turns_left")

@@ -34,6 +34,8 @@ class Judgement:
     verdict: Verdict
     feedback: str = ""
     another_turn_may_help: bool = True
+    input_json: str = ""
+    """The predicted input, where one could be read."""
 
 
 _NOT_JUDGEABLE = Judgement(
@@ -99,7 +101,11 @@ class Judge:
             return Judgement(Verdict.VERDICT_FAILED, feedback.oversized_input(size, limit))
         result = await self._run(task, text)
         if result.outcome in _TIMEOUTS:
-            return Judgement(Verdict.VERDICT_TIMEOUT, feedback.failed_input(arguments, result))
+            return Judgement(
+                Verdict.VERDICT_TIMEOUT,
+                feedback.failed_input(arguments, result),
+                input_json=text,
+            )
         if result.outcome == Outcome.OUTCOME_OK:
             try:
                 output = values.loads(result.output_json)
@@ -107,11 +113,15 @@ class Judge:
                 result.outcome = Outcome.OUTCOME_NOT_JSON
             else:
                 if self._equal(output, truth):
-                    return Judgement(Verdict.VERDICT_CORRECT)
+                    return Judgement(Verdict.VERDICT_CORRECT, input_json=text)
                 return Judgement(
-                    Verdict.VERDICT_WRONG, feedback.wrong_input(arguments, result.output_json)
+                    Verdict.VERDICT_WRONG,
+                    feedback.wrong_input(arguments, result.output_json),
+                    input_json=text,
                 )
-        return Judgement(Verdict.VERDICT_FAILED, feedback.failed_input(arguments, result))
+        return Judgement(
+            Verdict.VERDICT_FAILED, feedback.failed_input(arguments, result), input_json=text
+        )
 
     async def _run(self, task: PredictionTask, input_json: str) -> CallResult:
         response = await self._sandbox.execute(

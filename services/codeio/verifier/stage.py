@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from codeio.v1.records_pb2 import Attempt, Sample, Verdict
+from codeio.v1.records_pb2 import Attempt, Sample, StatementCounts, Verdict
 from codeio.verifier import feedback
 from codeio.verifier.claims import check_claims
 from codeio.verifier.judge import Judge, Judgement
+from codeio.verifier.statements import Support, check_rationale
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,6 +51,7 @@ class Verifier:
         judged = Attempt()
         judged.CopyFrom(attempt)
         judgement = await self._judge_last_turn(judged)
+        counts = await self._check_last_turn(judged, judgement)
         wrong = judgement.verdict != Verdict.VERDICT_CORRECT
         if self._revise and wrong and judged.turns_left > 0 and judgement.another_turn_may_help:
             yield judged
@@ -61,7 +64,7 @@ class Verifier:
                 task=judged.task,
                 turns=judged.turns,
                 verdict=judgement.verdict,
-                claims_checked=await self._claims_hold(judged),
+                claims_checked=counts.supported > 0 and counts.contradicted == 0,
             )
 
     async def _judge_last_turn(self, attempt: Attempt) -> Judgement:
@@ -76,13 +79,36 @@ class Verifier:
         turn.feedback = judgement.feedback
         return judgement
 
-    async def _claims_hold(self, attempt: Attempt) -> bool:
-        if not (self._settings.check_claims and attempt.turns and attempt.turns[-1].claims):
-            return False
-        refuted = await check_claims(
-            self._sandbox,
-            attempt.task.program,
-            attempt.turns[-1].claims,
-            trace_steps=self._settings.trace_steps,
-        )
-        return not refuted
+    async def _check_last_turn(self, attempt: Attempt, judgement: Judgement) -> StatementCounts:
+        """Compare what the last turn states with the program's trace, and set down the counts.
+
+        A rationale that came with claims is known to state these and no others;
+        of any other its text is read.
+        """
+        if not (self._settings.check_claims and attempt.turns):
+            return StatementCounts()
+        turn, task, steps = attempt.turns[-1], attempt.task, self._settings.trace_steps
+        if turn.claims:
+            refuted = await check_claims(
+                self._sandbox, task.program, turn.claims, trace_steps=steps
+            )
+            right = len(turn.claims) - len(refuted)
+            counts = StatementCounts(supported=right, contradicted=len(refuted))
+        elif turn.response.strip() or turn.reasoning.strip():
+            statements = await check_rationale(
+                self._sandbox,
+                task,
+                f"{turn.reasoning}\n\n{turn.response}",
+                trace_steps=steps,
+                input_json=judgement.input_json or None,
+            )
+            found = Counter(statement.support for statement in statements)
+            counts = StatementCounts(
+                supported=found[Support.SUPPORTED],
+                contradicted=found[Support.CONTRADICTED],
+                unknown=found[Support.UNKNOWN],
+            )
+        else:
+            counts = StatementCounts()
+        turn.statements.CopyFrom(counts)
+        return counts
