@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from codeio.language_model.chat import Reply, parameters_hash, question_key
-from codeio.language_model.endpoint import read_completion, request_parameters
+from codeio.language_model.endpoint import read_completion, request_body, request_parameters
 from codeio.runtime.errors import Stopped, UsageError
 
 if TYPE_CHECKING:
@@ -109,11 +109,7 @@ class BatchModel:
             "custom_id": key,
             "method": "POST",
             "url": _PATH,
-            "body": {
-                "model": self._model,
-                "messages": [{"role": m.role, "content": m.content} for m in question.messages],
-                **self._parameters,
-            },
+            "body": request_body(question, model=self._model, parameters=self._parameters),
         }
         self._file.write(json.dumps(request) + "\n")
         if len(self._written) >= MOST_REQUESTS:

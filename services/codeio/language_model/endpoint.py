@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 import openai
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from codeio.language_model.chat import ContextTooLong, Reply
 from codeio.runtime.errors import Overloaded, Stopped, TransientError, UsageError
@@ -17,8 +16,6 @@ from codeio.runtime.errors import Overloaded, Stopped, TransientError, UsageErro
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
-
-    from openai.types.chat import ChatCompletion
 
     from codeio.language_model.chat import Question
     from codeio.runtime.settings import EndpointSettings, TeacherSettings
@@ -61,9 +58,10 @@ class Endpoint:
             max_retries=0,
             timeout=httpx2.Timeout(settings.timeout_seconds, connect=_CONNECT_SECONDS),
             default_headers=settings.headers,
-            http_client=httpx2.AsyncClient(
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
-                follow_redirects=True,
+            # Of the two transports that the client offers, the one whose cost of a call does
+            # not grow with the connections that are open.
+            http_client=DefaultAioHttpClient(
+                limits=httpx2.Limits(max_connections=2 * settings.max_in_flight)
             ),
         )
 
@@ -104,12 +102,16 @@ class Endpoint:
         except (openai.APIConnectionError, httpx2.TransportError) as error:
             cause = error.__cause__ or error
             raise TransientError(f"{self.url} cannot be reached: {_cut(cause)}") from error
-        except (openai.APIError, json.JSONDecodeError, KeyError, TypeError) as error:
+        except (openai.APIError, ValueError, KeyError, TypeError) as error:
             raise TransientError(f"{self.url} gave a malformed answer: {_cut(error)}") from error
 
     async def _whole(self, question: Question) -> Reply:
-        completion = await self._client.chat.completions.create(**self._request(question))
-        return read_completion(_fields(completion), self._settings)
+        # As text: to validate the messages on their way out, and the answer on its way in,
+        # takes the client as long as all the rest.
+        response = await self._client.post(
+            "/chat/completions", body=self._body(question), cast_to=httpx2.Response
+        )
+        return read_completion(response.json(), self._settings)
 
     async def _streamed(self, question: Question) -> Reply:
         """Put a reply together from its pieces."""
@@ -118,7 +120,11 @@ class Endpoint:
         choice: dict[str, Any] = {}
         usage: Any = None
         stream = await self._client.chat.completions.create(
-            **self._request(question), stream=True, stream_options={"include_usage": True}
+            model=self._model,
+            messages=self._body(question)["messages"],
+            extra_body=self._parameters,
+            stream=True,
+            stream_options={"include_usage": True},
         )
         async with stream:
             async for chunk in stream:
@@ -140,12 +146,8 @@ class Endpoint:
         fields["usage"] = usage.to_dict() if usage else {}
         return read_completion(fields, self._settings)
 
-    def _request(self, question: Question) -> dict[str, Any]:
-        return {
-            "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in question.messages],
-            "extra_body": self._parameters,
-        }
+    def _body(self, question: Question) -> dict[str, Any]:
+        return request_body(question, model=self._model, parameters=self._parameters)
 
     def _named(self, error: openai.APIStatusError) -> Exception:
         said = _message(error)
@@ -183,6 +185,14 @@ def request_parameters(settings: TeacherSettings) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None} | settings.body
 
 
+def request_body(
+    question: Question, *, model: str, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the body of a request for a chat completion."""
+    messages = [{"role": m.role, "content": m.content} for m in question.messages]
+    return {"model": model, "messages": messages, **parameters}
+
+
 def read_completion(fields: Mapping[str, Any], settings: TeacherSettings) -> Reply:
     """Read the body of a chat completion.
 
@@ -214,13 +224,6 @@ def read_completion(fields: Mapping[str, Any], settings: TeacherSettings) -> Rep
         else prompt_tokens * settings.prompt_usd_per_million / 1e6
         + completion_tokens * settings.completion_usd_per_million / 1e6,
     )
-
-
-def _fields(completion: ChatCompletion) -> dict[str, Any]:
-    # A server that speaks something else than JSON makes the client give back a plain text.
-    if not isinstance(completion, openai.BaseModel):
-        raise TypeError("an answer that is no JSON")
-    return completion.to_dict()
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ What counts is work done per second. By Little's law it is the number of calls
 at a time over the time that one takes, so a round of as many calls as the
 limit tells it: where twice the calls take twice the time, they only queue.
 
-- At first the limit trebles after each round that brought clearly more work.
+- At first the limit grows fourfold after each half round that brought clearly more work.
 - Then, ever more rarely, one round is spent on a slightly higher limit, which
   stays if it brought more; or on a lower one, when calls have become slower.
 - Each call that is turned away lowers the limit by one, since there was one
@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _FIRST = 32
-_RAMP = 3
+_RAMP = 4
 # Of what a higher limit could bring at best, so much must have come.
 _RAMP_GAIN = 0.25
 _TRIAL_GAIN = 0.5
@@ -87,7 +87,9 @@ class AdaptiveLimit:
         round_.calls += 1
         round_.seconds += seconds
         round_.work += work
-        if round_.calls >= round_.limit:
+        # Calls of the round before still hold some of the places.
+        needed = (round_.limit + 1) // 2 if self._ramping else round_.limit
+        if round_.calls >= needed:
             self._judge(round_)
 
     def turned_away(self, token: object) -> None:
