@@ -53,4 +53,6 @@ def open_store(url: str, *, default: Path) -> ResponseStore:
 
             return PostgresStore(url)
         case _:
-            raise UsageError(f"there is no store of responses for {scheme}://")
+            from codeio.language_model.store.objects import ObjectStore  # noqa: PLC0415
+
+            return ObjectStore(url)
