@@ -42,7 +42,7 @@ class Normalizer:
         limits: LimitsSettings,
         seed: int,
     ) -> None:
-        self._search = Search(sandbox, settings=settings, bar=bar, limits=limits, seed=seed)
+        self.search = Search(sandbox, settings=settings, bar=bar, limits=limits, seed=seed)
         self._programs_per_file = settings.programs_per_file
 
     async def handle(self, raw: RawFile) -> AsyncIterator[Program | Rejection]:
@@ -55,7 +55,7 @@ class Normalizer:
         if raw.HasField("program"):
             yield adopt(raw)
             return
-        found = await self._search.look(raw.content)
+        found = await self.search.look(raw.content)
         entries = _entries(found.units)
         for trial in found.kept[: self._programs_per_file]:
             is_entry = trial.unit.is_script or entries == {trial.unit.name.split(".")[-1]}
