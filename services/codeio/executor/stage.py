@@ -142,17 +142,18 @@ class Executor:
             raise Rejected(f"impure:{effect}", f"the program uses {effect}")
         fine = [i for i, result in enumerate(first) if _usable_result(result)]
         if len(fine) < self._settings.min_pairs:
-            raise self._too_few(first, len(fine))
+            raise self._too_few(inputs, first, len(fine))
         # The other order shows what a call leaves behind for the next one.
         backwards = fine[::-1]
-        second = await self._run(program, [inputs[i] for i in backwards], replica=1)
+        reversed_inputs = [inputs[i] for i in backwards]
+        second = await self._run(program, reversed_inputs, replica=1)
         again = dict(zip(backwards, second, strict=True))
         differing = [i for i in fine if not _same(first[i], again[i])]
         if differing:
             raise await self._irreproducible(program, inputs, first, differing[0])
         kept = [i for i in fine if _usable_result(again[i])]
         if len(kept) < self._settings.min_pairs:
-            raise self._too_few(second, len(kept))
+            raise self._too_few(reversed_inputs, second, len(kept))
         return [IoPair(input_json=inputs[i], output_json=first[i].output_json) for i in kept]
 
     async def _run(
@@ -168,15 +169,23 @@ class Executor:
         )
         return list(response.results)
 
-    def _too_few(self, results: Sequence[CallResult], pairs: int) -> Rejected:
-        """Name what went wrong most often, for want of enough pairs."""
-        bad = [refusal(r) for r in results if not _usable_result(r)]
-        bad = [(reason, detail) for reason, detail in bad if reason]
+    def _too_few(
+        self, inputs: Sequence[str], results: Sequence[CallResult], pairs: int
+    ) -> Rejected:
+        """Name what went wrong most often, with an input, for want of enough pairs."""
+        bad = [
+            (*refusal(result), text)
+            for text, result in zip(inputs, results, strict=True)
+            if not _usable_result(result)
+        ]
+        bad = [entry for entry in bad if entry[0]]
         if not bad:
             return Rejected("too_few_inputs", f"{pairs} distinct inputs give a result")
-        reason = Counter(reason for reason, _ in bad).most_common(1)[0][0]
-        detail = next(detail for name, detail in bad if name == reason)
-        return Rejected(reason, f"{detail} ({pairs} of {len(results)} inputs gave a result)")
+        reason = Counter(reason for reason, _, _ in bad).most_common(1)[0][0]
+        detail, text = next(entry[1:] for entry in bad if entry[0] == reason)
+        return Rejected(
+            reason, f"{detail}, for {text} ({pairs} of {len(results)} inputs gave a result)"
+        )
 
     async def _irreproducible(
         self,

@@ -9,6 +9,7 @@ from codeio.normalizer.evidence import Slot
 from codeio.normalizer.generators import generator_source
 from codeio.normalizer.hypotheses import combinations
 from codeio.normalizer.scopes import Function, free_names
+from codeio.normalizer.source import syntax_tree
 from codeio.runtime import values
 from codeio.runtime.errors import Rejected
 from codeio.runtime.records import ENTRY_POINT, GENERATOR, origin_of, program_id
@@ -136,7 +137,7 @@ def _is_input(text: str) -> bool:
 
 def _parsed(source: str, reason: str) -> ast.Module:
     try:
-        return ast.parse(source)
+        return syntax_tree(source)
     except (SyntaxError, ValueError, RecursionError) as error:
         raise Rejected(reason, str(error)) from error
 

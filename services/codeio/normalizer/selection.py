@@ -23,7 +23,9 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """
     unique: dict[str, Trial] = {}
     for trial in sorted(trials, key=_worth, reverse=True):
-        if not _is_identity(trial) and not any(_wraps(trial, kept) for kept in unique.values()):
+        if gives_back(trial.inputs, trial.outputs):
+            continue
+        if not any(_wraps(trial, kept) for kept in unique.values()):
             unique.setdefault(_fingerprint(trial), trial)
     return sorted(unique.values(), key=is_trivial)
 
@@ -46,12 +48,13 @@ def _worth(trial: Trial) -> float:
     return variety + logic + 0.1 * bool(trial.examples)
 
 
-def _is_identity(trial: Trial) -> bool:
+def gives_back(inputs: Sequence[str], outputs: Sequence[str]) -> bool:
+    """Tell whether outputs mostly are one of the arguments; both are JSON texts."""
     same = sum(
         any(values.equal(item, values.loads(output)) for item in values.loads(text).values())
-        for text, output in zip(trial.inputs, trial.outputs, strict=True)
+        for text, output in zip(inputs, outputs, strict=True)
     )
-    return same > 0.8 * len(trial.inputs)
+    return same > 0.8 * len(inputs)
 
 
 def _fingerprint(trial: Trial) -> str:

@@ -102,7 +102,7 @@ def parse(text: str) -> SourceFile:
     """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
-        tree = _tree(text)
+        tree = syntax_tree(text)
     except TabError:
         # Python 2 let tabs and spaces be mixed, a tab reaching to the next multiple of eight.
         return parse(text.expandtabs(8))
@@ -113,7 +113,8 @@ def parse(text: str) -> SourceFile:
     return _taken_apart(text, tree)
 
 
-def _tree(text: str) -> ast.Module:
+def syntax_tree(text: str) -> ast.Module:
+    """Parse as `ast.parse` does, without its warnings, which are the author's concern."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)

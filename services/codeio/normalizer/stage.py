@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codeio.normalizer.adopted import adopt
-from codeio.normalizer.candidates import find_units
 from codeio.normalizer.docs import header
-from codeio.normalizer.examples import collect_examples
-from codeio.normalizer.prelude import FloorDivided
-from codeio.normalizer.selection import is_trivial, ranked
-from codeio.normalizer.source import SourceFile, parse, versions
+from codeio.normalizer.search import Search
 from codeio.normalizer.statement import io_description, problem_statement
-from codeio.normalizer.trials import Failed, Trial, Trials
-from codeio.normalizer.units import Refusal, Unit
-from codeio.normalizer.usage import Inference
 from codeio.runtime.errors import Rejected
 from codeio.runtime.records import ENTRY_POINT, origin_of, program_id
 from codeio.v1.records_pb2 import Program, RawFile, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-    from codeio.normalizer.evidence import Slot
+    from codeio.normalizer.trials import Failed, Trial
+    from codeio.normalizer.units import Refusal, Unit
     from codeio.runtime.settings import ExecutorSettings, LimitsSettings, NormalizerSettings
     from codeio.runtime.stage import Sandbox
-
-# Units of one file that are tried at most, those with most logic first.
-_MOST_UNITS = 12
-# Confirmed beyond what is asked for, since some fall.
-_SPARE = 2
 
 
 class Normalizer:
@@ -55,7 +42,7 @@ class Normalizer:
         limits: LimitsSettings,
         seed: int,
     ) -> None:
-        self._trials = Trials(sandbox, limits, bar=bar, seed=seed)
+        self.search = Search(sandbox, settings=settings, bar=bar, limits=limits, seed=seed)
         self._programs_per_file = settings.programs_per_file
 
     async def handle(self, raw: RawFile) -> AsyncIterator[Program | Rejection]:
@@ -68,33 +55,16 @@ class Normalizer:
         if raw.HasField("program"):
             yield adopt(raw)
             return
-        try:
-            file, found, classes = _analysed(raw.content)
-        except RecursionError as error:
-            raise Rejected("nested_too_deeply", "its expressions are nested too deeply") from error
-        units = [unit for unit in found if isinstance(unit, Unit)]
-        refusals = [Refusal(r.name, r.reason, r.detail) for r in found if isinstance(r, Refusal)]
-        units = sorted(units, key=lambda unit: -unit.logic)[:_MOST_UNITS]
-        tried = await self._trials.search(units, classes) if units else []
-        divided = [t for t in tried if isinstance(t, Failed) and _expects_integers(t)]
-        if divided:
-            again = [_floor_divided(failed.unit) for failed in divided]
-            tried += await self._trials.search(again, classes)
-        promising = ranked([trial for trial in tried if isinstance(trial, Trial)])
-        promising = promising[: self._programs_per_file + _SPARE]
-        confirmed = await self._trials.confirm(promising) if promising else []
-        kept = [trial for trial in confirmed if isinstance(trial, Trial)]
-        kept = [trial for trial in kept if not is_trivial(trial)] or kept
-        entries = _entries(units)
-        for trial in kept[: self._programs_per_file]:
+        found = await self.search.look(raw.content)
+        entries = _entries(found.units)
+        for trial in found.kept[: self._programs_per_file]:
             is_entry = trial.unit.is_script or entries == {trial.unit.name.split(".")[-1]}
-            heading = header(file.text, file.original) if is_entry else ""
+            heading = header(found.file.text, found.file.original) if is_entry else ""
             yield self._program(raw, trial, heading)
-        if not kept:
-            failed = [t for t in (*tried, *confirmed) if isinstance(t, Failed)]
-            if not failed and tried:
-                raise Rejected("identity_output", f"{tried[0].unit.name} gives its input back")
-            yield _rejection(raw, self.name, refusals, failed)
+        if not found.kept:
+            if found.units and not found.failed:
+                raise Rejected("identity_output", f"{found.units[0].name} gives its input back")
+            yield _rejection(raw, self.name, found.refusals, found.failed)
 
     def _program(self, raw: RawFile, trial: Trial, heading: str) -> Program:
         origin = origin_of(raw)
@@ -111,22 +81,6 @@ class Normalizer:
         )
 
 
-def _expects_integers(failed: Failed) -> bool:
-    """Tell whether a unit failed as code for Python 2 does, whose `/` kept integers whole."""
-    return any(
-        "'float' object cannot be interpreted as an integer" in error
-        or ("indices must be integers" in error and "float" in error)
-        for error in failed.errors
-    )
-
-
-def _floor_divided(unit: Unit) -> Unit:
-    statements = tuple(
-        FloorDivided().visit(copy.deepcopy(statement)) for statement in unit.closure.statements
-    )
-    return replace(unit, closure=replace(unit.closure, statements=statements))
-
-
 def _entries(units: Sequence[Unit]) -> set[str]:
     """Return the names of functions and methods that no other unit calls."""
     called: set[str] = set()
@@ -137,34 +91,6 @@ def _entries(units: Sequence[Unit]) -> set[str]:
                 called |= {name} - {unit.name.split(".")[-1]}
     plain = [unit for unit in units if not unit.operations and not unit.is_script]
     return {unit.name.split(".")[-1] for unit in plain} - called
-
-
-def _analysed(
-    text: str,
-) -> tuple[SourceFile, list[Unit | Refusal], Mapping[str, Mapping[str, Slot]]]:
-    """Return the file, what may become a program, and the classes that can be built."""
-    file = parse(text)
-    found: list[Unit | Refusal] = []
-    classes: dict[str, Mapping[str, Slot]] = {}
-    for version, new in versions(file):
-        inference = Inference(version.original)
-        classes |= _buildable(version, inference)
-        of_version = find_units(version, inference)
-        collect_examples(version, [unit for unit in of_version if isinstance(unit, Unit)])
-        found += [u for u in of_version if new is None or u.name.split(".")[0] in new]
-    return file, found, classes
-
-
-def _buildable(file: SourceFile, inference: Inference) -> Mapping[str, Mapping[str, Slot]]:
-    """Return the constructor parameters of the file's classes."""
-    found: dict[str, Mapping[str, Slot]] = {}
-    for node in file.classes():
-        constructor = inference.signatures.get(f"{node.name}.__init__")
-        if constructor is not None and not any(isinstance(b, ast.Call) for b in node.bases):
-            found[node.name] = {
-                name: slot for name, slot in constructor.parameters.items() if name != "self"
-            }
-    return found
 
 
 def _rejection(

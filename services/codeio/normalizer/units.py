@@ -13,7 +13,7 @@ from codeio.normalizer.scopes import MUTATORS, Function, attribute_names, base_n
 from codeio.normalizer.structures import NodeKind, node_class
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from codeio.normalizer.evidence import Slot
     from codeio.normalizer.signatures import Signature
@@ -55,11 +55,16 @@ class Unit:
     @property
     def logic(self) -> int:
         """How many decisions, loops and comprehensions there are, helpers included."""
-        return sum(
-            isinstance(node, ast.If | ast.For | ast.While | ast.comprehension | ast.IfExp)
-            for statement in self.closure.statements
-            for node in ast.walk(statement)
-        )
+        return logic_of(self.closure.statements)
+
+
+def logic_of(statements: Iterable[ast.stmt]) -> int:
+    """Count decisions, loops and comprehensions."""
+    return sum(
+        isinstance(node, ast.If | ast.For | ast.While | ast.comprehension | ast.IfExp)
+        for statement in statements
+        for node in ast.walk(statement)
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def function_unit(file: SourceFile, inference: Inference, node: Function) -> Uni
         return None
     arguments = _arguments(signature, names, skip=0)
     call = f"{node.name}({'None, ' if self_like else ''}{arguments})"
-    closure = _closed(file, frozenset({node.name}), frozenset())
+    closure = closed(file, frozenset({node.name}), frozenset())
     return Unit(
         name=node.name,
         node=node,
@@ -114,7 +119,7 @@ def method_unit(
         made = f"{owner.name}({', '.join(f'{name}={{{renamed[name]}}}' for name in built)})"
     if not slots:
         return None
-    closure = _closed(file, frozenset({owner.name}), frozenset({node.name}))
+    closure = closed(file, frozenset({owner.name}), frozenset({node.name}))
     return Unit(
         name=f"{owner.name}.{node.name}",
         node=node,
@@ -126,7 +131,12 @@ def method_unit(
     )
 
 
-def _closed(file: SourceFile, names: frozenset[str], attributes: frozenset[str]) -> Closure:
+def closed(file: SourceFile, names: frozenset[str], attributes: frozenset[str]) -> Closure:
+    """Return what a unit of these names and methods needs.
+
+    Raises:
+        Rejected: it is impure, or something that it needs is missing.
+    """
     closure = close(file, names, attributes)
     # A function on nodes need not name their class; making its arguments does.
     used = frozenset().union(*(attribute_names(part) for part in closure.statements))

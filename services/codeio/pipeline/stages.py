@@ -11,6 +11,13 @@ from codeio.executor.sandbox import make_pool
 from codeio.executor.sandbox.shared import SharedProcesses
 from codeio.executor.stage import Executor
 from codeio.normalizer import Normalizer
+from codeio.normalizer.teacher import (
+    CategoryFilter,
+    CompletionFilter,
+    FilteredNormalizer,
+    StaticThenTeacher,
+    TeacherNormalizer,
+)
 from codeio.runtime.errors import UsageError
 from codeio.verifier import Verifier
 
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from codeio.executor.sandbox.guests import GuestVersion
+    from codeio.language_model import LanguageModel
+    from codeio.normalizer.teacher.modes import SourceFilter
     from codeio.runtime.settings import Settings
     from codeio.runtime.stage import Sandbox, Stage
 
@@ -29,6 +38,8 @@ class Workshop:
     sandbox: Sandbox
     guest: GuestVersion
     workers: int
+    model: LanguageModel | None = None
+    """Who answers where the settings ask for a language model."""
 
 
 @asynccontextmanager
@@ -72,21 +83,9 @@ def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks:
     shared = SharedProcesses(sandbox, slots=workshop.workers) if own_tasks else sandbox
     match name:
         case "normalizer":
-            return Normalizer(
-                sandbox,
-                settings=settings.normalizer,
-                bar=settings.executor,
-                limits=limits,
-                seed=settings.seed,
-            )
+            return _normalizer(settings, workshop)
         case "executor":
-            return Executor(
-                sandbox,
-                guest=workshop.guest,
-                settings=settings.executor,
-                limits=limits,
-                seed=settings.seed,
-            )
+            return _executor(settings, workshop)
         case "cot-generator":
             teacher = TraceTeacher(shared, settings=settings.teacher)
             return CotGenerator(teacher, settings=settings.teacher)
@@ -94,3 +93,59 @@ def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks:
             return Verifier(shared, settings=settings.verifier, limits=limits, revise=own_tasks)
         case _:
             raise ValueError(f"no stage is called {name}")
+
+
+def _executor(settings: Settings, workshop: Workshop) -> Executor:
+    return Executor(
+        workshop.sandbox,
+        guest=workshop.guest,
+        settings=settings.executor,
+        limits=settings.limits,
+        seed=settings.seed,
+    )
+
+
+def _normalizer(settings: Settings, workshop: Workshop) -> Stage:
+    """Return the normalizer of the mode that is set, behind the filters that are.
+
+    Raises:
+        UsageError: it needs a language model, and there is none.
+    """
+    chosen = settings.normalizer
+    static = Normalizer(
+        workshop.sandbox,
+        settings=chosen,
+        bar=settings.executor,
+        limits=settings.limits,
+        seed=settings.seed,
+    )
+    filtered = bool(chosen.categories) or chosen.completion_band is not None
+    if chosen.mode == "static" and not filtered:
+        return static
+    model = workshop.model
+    if model is None:
+        raise UsageError("the normalizer is set to ask a language model, and none is named")
+    filters: list[SourceFilter] = []
+    if chosen.categories:
+        filters.append(CategoryFilter(model, keep=chosen.categories))
+    if chosen.completion_band is not None:
+        filters.append(
+            CompletionFilter(
+                model,
+                workshop.sandbox,
+                search=static.search,
+                band=chosen.completion_band,
+                samples=chosen.completion_samples,
+            )
+        )
+    # The executor judges a program now as it will when it gets it.
+    teacher = TeacherNormalizer(
+        model, executor=_executor(settings, workshop), limits=settings.limits
+    )
+    by_mode: dict[str, Stage] = {
+        "static": static,
+        "teacher": teacher,
+        "static+teacher": StaticThenTeacher(static, teacher),
+    }
+    normalizer = by_mode[chosen.mode]
+    return FilteredNormalizer(normalizer, filters=filters) if filters else normalizer

@@ -16,7 +16,12 @@ MEANINGS = {
     "unreadable": "It could not be opened or read.",
     # Making programs of files.
     "bad_generator": "The input generator that came with the program is not usable.",
+    "bad_reply": "The language model's reply, even repaired, did not have the form that was "
+    "asked for.",
+    "category": "The language model puts its code into a category that is not among those to keep.",
+    "completion_rate": "The language model completes one of its functions too seldom or too often.",
     "constant_output": "It gives the same output for every input: there is nothing to predict.",
+    "context_too_long": "It is longer than the language model can take.",
     "identity_output": "It gives back what it is given: there is nothing to predict.",
     "impure": "It depends on more than its arguments: files, network, clock, randomness or other "
     "processes.",
@@ -27,7 +32,11 @@ MEANINGS = {
     "no_function": "No function, method or script in it takes and gives values.",
     "no_inputs": "There are neither recorded inputs nor a generator that gives any.",
     "not_reached": "Code that was tried before it ended the process.",
+    "teacher_declined": "The language model finds nothing in it that makes a program.",
+    "teacher_refused": "The language model refused to answer.",
+    "teacher_reply_cut": "The language model's reply was cut off before its end.",
     "too_few_pairs": "Fewer pairs remained than the quality bar asks for.",
+    "trivial": "It makes no decision and repeats nothing: there is nothing to reason about.",
     "undefined_name": "It uses a name that is defined nowhere.",
     # Running programs.
     "crashed": "A signal ended its process.",

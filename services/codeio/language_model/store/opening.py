@@ -37,14 +37,22 @@ def open_store(url: str, *, default: Path) -> ResponseStore:
     if not url:
         return SqliteStore(default)
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        return SqliteStore(Path(url).expanduser())
     match scheme.lower():
+        case _ if not separator:
+            return SqliteStore(Path(url).expanduser())
         case "sqlite":
             if not rest.startswith("/") or rest == "/":
                 raise UsageError(
-                    f"{url} names no file; write sqlite:///path, with a fourth stroke before a "
-                    "path from the root on"
+                    f"{url} names no file; write sqlite:///PATH, where a PATH from the root on "
+                    "begins with a stroke of its own"
                 )
-            return SqliteStore(Path(rest.removeprefix("/")).expanduser())
-    raise UsageError(f"there is no store of responses for {scheme}://")
+            return SqliteStore(Path(rest[1:]).expanduser())
+        # Imported where they are needed: a run on a laptop starts faster without them.
+        case "postgresql" | "postgres":
+            from codeio.language_model.store.postgres import PostgresStore  # noqa: PLC0415
+
+            return PostgresStore(url)
+        case _:
+            from codeio.language_model.store.objects import ObjectStore  # noqa: PLC0415
+
+            return ObjectStore(url)

@@ -1,0 +1,40 @@
+"""What stores behind a network have in common: patience, and words without secrets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_SECONDS = 30.0
+"""How long a server may be away: a restart of one takes less."""
+
+
+def patiently(seconds: float, *, may_pass: Callable[[BaseException], bool]) -> AsyncRetrying:
+    """Return what tries again after errors that may pass, until the seconds are over."""
+    return AsyncRetrying(
+        retry=retry_if_exception(may_pass),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        stop=stop_after_delay(seconds),
+        reraise=True,
+    )
+
+
+def without_secrets(url: str) -> str:
+    """Return the address as it may be shown: no user, no password, no parameters."""
+    scheme, separator, rest = url.partition("://")
+    authority, stroke, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{stroke}{path}"
+
+
+def words_of(error: BaseException, *, url: str) -> str:
+    """Return what an error says, in one line and without the password of the address."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    for secret in {password, unquote(password)} - {""}:
+        words = words.replace(secret, "***")
+    return words
