@@ -65,7 +65,7 @@ async def stage_over_file(
         CodeioError: a record broke the stage; nothing was written.
         Interrupted: by SIGINT or SIGTERM.
     """
-    check_stages(settings)
+    check_stages(settings, [stage])
     flow = FLOWS[stage]
     counts = Counts()
     async with AsyncExitStack() as stack:
@@ -83,7 +83,7 @@ async def stage_over_file(
                 ]
             )
             chunk = list(itertools.islice(iterator, _CHUNK))
-        workshop = await stack.enter_async_context(open_workshop(settings, say=say))
+        workshop = await stack.enter_async_context(open_workshop(settings, say=say, stages=[stage]))
         worker = Worker(
             build_stage(stage, settings, workshop, own_tasks=False),
             log,

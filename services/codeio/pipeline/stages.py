@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codeio.cot_generator import CotGenerator, TraceTeacher
+from codeio.cot_generator import CotGenerator, GroundedTeacher, ModelTeacher, Teacher, TraceTeacher
 from codeio.executor.sandbox import make_pool
 from codeio.executor.sandbox.shared import SharedProcesses
 from codeio.executor.stage import Executor
+from codeio.language_model.model import check_model, open_model
 from codeio.normalizer import Normalizer
 from codeio.normalizer.teacher import (
     CategoryFilter,
@@ -19,13 +20,15 @@ from codeio.normalizer.teacher import (
     TeacherNormalizer,
 )
 from codeio.runtime.errors import UsageError
-from codeio.verifier import Verifier
+from codeio.runtime.topics import FLOWS
+from codeio.verifier import RationaleCheck, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from codeio.executor.sandbox.guests import GuestVersion
-    from codeio.language_model import LanguageModel
+    from codeio.language_model.batch import BatchModel
+    from codeio.language_model.model import StoredModel
     from codeio.normalizer.teacher.modes import SourceFilter
     from codeio.runtime.settings import Settings
     from codeio.runtime.stage import Sandbox, Stage
@@ -33,43 +36,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workshop:
-    """A running sandbox pool and what is to be known of it."""
+    """A running sandbox pool and what is to be known of it, and a model that can be asked."""
 
     sandbox: Sandbox
     guest: GuestVersion
     workers: int
-    model: LanguageModel | None = None
+    model: StoredModel | BatchModel | None = None
     """Who answers where the settings ask for a language model."""
 
 
 @asynccontextmanager
 async def open_workshop(
-    settings: Settings, *, say: Callable[[str], None]
+    settings: Settings,
+    *,
+    say: Callable[[str], None],
+    stages: Collection[str] = tuple(FLOWS),
 ) -> AsyncIterator[Workshop]:
-    """Start the sandboxes.
+    """Start the sandboxes, and open the language model where one of the stages asks one.
 
     Raises:
         UsageError: they cannot be had on this machine.
     """
-    async with make_pool(settings, say=say) as pool:
-        yield Workshop(sandbox=pool, guest=pool.version, workers=pool.workers)
+    async with AsyncExitStack() as stack:
+        model = None
+        if asking_stages(settings, stages):
+            model = await stack.enter_async_context(open_model(settings.teacher))
+        pool = await stack.enter_async_context(make_pool(settings, say=say))
+        yield Workshop(sandbox=pool, guest=pool.version, workers=pool.workers, model=model)
 
 
-def check_stages(settings: Settings) -> None:
-    """Refuse settings that no stage serves.
+def asking_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) -> set[str]:
+    """Return which of the stages ask a language model."""
+    normalizer, asking = settings.normalizer, set()
+    if normalizer.mode != "static" or normalizer.categories or normalizer.completion_band:
+        asking.add("normalizer")
+    if settings.teacher.kind == "openai":
+        asking.add("cot-generator")
+    return asking & set(stages)
+
+
+def check_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) -> None:
+    """Refuse settings that no stage serves, before anything is begun.
 
     Raises:
-        UsageError: a teacher is asked for that is not there.
+        UsageError: a language model is to be asked, and none is named.
     """
-    if settings.teacher.kind != "trace":
+    if settings.teacher.ground == "trace" and settings.teacher.kind != "openai":
         raise UsageError(
-            f"there is no teacher {settings.teacher.kind!r} in this version; use --teacher trace"
+            "teacher.ground is `trace`, which needs a language model to rewrite; "
+            "use --teacher openai"
         )
-    if settings.normalizer.mode != "static":
-        raise UsageError(
-            f"the normalizer {settings.normalizer.mode!r} needs a language model, which this "
-            "version cannot ask; use --normalizer static"
-        )
+    if asking_stages(settings, stages):
+        check_model(settings.teacher)
 
 
 def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks: bool) -> Stage:
@@ -87,12 +105,25 @@ def build_stage(name: str, settings: Settings, workshop: Workshop, *, own_tasks:
         case "executor":
             return _executor(settings, workshop)
         case "cot-generator":
-            teacher = TraceTeacher(shared, settings=settings.teacher)
-            return CotGenerator(teacher, settings=settings.teacher)
+            return CotGenerator(_teacher(settings, workshop, shared), settings=settings.teacher)
         case "verifier":
             return Verifier(shared, settings=settings.verifier, limits=limits, revise=own_tasks)
         case _:
             raise ValueError(f"no stage is called {name}")
+
+
+def _teacher(settings: Settings, workshop: Workshop, sandbox: Sandbox) -> Teacher:
+    if settings.teacher.kind == "trace":
+        return TraceTeacher(sandbox, settings=settings.teacher)
+    if workshop.model is None:
+        raise UsageError("the teacher is a language model, and none is named")
+    if settings.teacher.ground == "none":
+        return ModelTeacher(workshop.model)
+    return GroundedTeacher(
+        TraceTeacher(sandbox, settings=settings.teacher),
+        workshop.model,
+        check=RationaleCheck(sandbox, trace_steps=settings.teacher.trace_steps),
+    )
 
 
 def _executor(settings: Settings, workshop: Workshop) -> Executor:

@@ -1,5 +1,5 @@
 """From attempts to samples: answer extraction, comparison, re-execution, feedback, claims."""
 
-from codeio.verifier.stage import Verifier
+from codeio.verifier.stage import RationaleCheck, Verifier
 
-__all__ = ["Verifier"]
+__all__ = ["RationaleCheck", "Verifier"]

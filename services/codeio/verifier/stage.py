@@ -16,6 +16,27 @@ if TYPE_CHECKING:
 
     from codeio.runtime.settings import LimitsSettings, VerifierSettings
     from codeio.runtime.stage import Sandbox
+    from codeio.v1.records_pb2 import PredictionTask
+
+
+class RationaleCheck:
+    """Tells whether a rationale may stand: a trace confirms something of it and refutes nothing."""
+
+    def __init__(self, sandbox: Sandbox, *, trace_steps: int) -> None:
+        self._sandbox = sandbox
+        self._trace_steps = trace_steps
+
+    async def __call__(self, task: PredictionTask, rationale: str, input_json: str) -> bool:
+        """Check what a rationale states of the run on an input.
+
+        Raises:
+            TransientError: the sandbox failed, not the program.
+        """
+        statements = await check_rationale(
+            self._sandbox, task, rationale, trace_steps=self._trace_steps, input_json=input_json
+        )
+        found = Counter(statement.support for statement in statements)
+        return found[Support.SUPPORTED] > 0 and not found[Support.CONTRADICTED]
 
 
 class Verifier:
