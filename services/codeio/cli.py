@@ -63,12 +63,21 @@ Sandbox = Annotated[
     ),
 ]
 Teacher = Annotated[
-    str | None, typer.Option("--teacher", help="trace; openai is not in this version.")
+    str | None,
+    typer.Option("--teacher", help="trace; or openai, a model behind CODEIO_TEACHER__BASE_URL."),
 ]
 Normalizer = Annotated[
     str | None,
     typer.Option(
-        "--normalizer", help="static; teacher and static+teacher are not in this version."
+        "--normalizer",
+        help="static; teacher, a model; static+teacher, which asks it for what static cannot use.",
+    ),
+]
+Ground = Annotated[
+    str | None,
+    typer.Option(
+        "--ground",
+        help="trace: the model rewrites the traced rationale, kept if its statements hold; none.",
     ),
 ]
 UnknownLicence = Annotated[
@@ -82,6 +91,7 @@ def run(  # noqa: PLR0913, PLR0917
     sources: Sources,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The run's folder.")],
     teacher: Teacher = None,
+    ground: Ground = None,
     normalizer: Normalizer = None,
     sandbox: Sandbox = None,
     seed: Seed = None,
@@ -100,7 +110,7 @@ def run(  # noqa: PLR0913, PLR0917
     settings = _settings(
         config,
         seed=seed,
-        teacher={"kind": teacher},
+        teacher={"kind": teacher, "ground": ground},
         normalizer={"mode": normalizer},
         sandbox={"backend": sandbox},
         collect={"unknown_licence": unknown_licence},
@@ -206,6 +216,7 @@ def generate(  # noqa: PLR0913, PLR0917
     file: RecordFile,
     out: OutFile,
     teacher: Teacher = None,
+    ground: Ground = None,
     sandbox: Sandbox = None,
     config: Config = None,
     as_json: Json = False,
@@ -217,7 +228,9 @@ def generate(  # noqa: PLR0913, PLR0917
     from codeio.pipeline.over_files import records_of
     from codeio.runtime.topics import ATTEMPTS, TASKS
 
-    settings = _settings(config, teacher={"kind": teacher}, sandbox={"backend": sandbox})
+    settings = _settings(
+        config, teacher={"kind": teacher, "ground": ground}, sandbox={"backend": sandbox}
+    )
     counts = _run_stage("cot-generator", records_of(file, TASKS), {ATTEMPTS: out}, settings)
     _summarise(counts.to_json(), as_json=as_json)
 
@@ -249,7 +262,8 @@ def export(  # noqa: PLR0913, PLR0917
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", help="messages, prompt-completion, sharegpt, codeio or verl; repeatable."
+            "--format",
+            help="messages, prompt-completion, joined, sharegpt, codeio or verl; repeatable.",
         ),
     ] = None,
     seed: Seed = None,
@@ -297,6 +311,29 @@ def setup(config: Config = None) -> None:
     home = _settings(config).sandbox.home
     install_runsc(home, say=_say)
     build_guest_environment(home, say=_say)
+
+
+responses_app = typer.Typer(
+    help="The store of a language model's responses.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(responses_app, name="responses")
+
+
+@responses_app.command("add")
+def responses_add(
+    file: Annotated[str, typer.Argument(metavar="RESULTS", help="The file; - for stdin.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Take the results of a batch file in, so that the next run finds them.
+
+    Example: codeio responses add results.jsonl
+    """
+    with _extra("cot-generator"):
+        from codeio.language_model.batch import add_results_of
+
+    counts = _wait_for(add_results_of(file, _settings(config).teacher))
+    _summarise(dict(counts), as_json=as_json)
 
 
 serve_app = typer.Typer(

@@ -13,9 +13,11 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
-from codeio.language_model.chat import Reply, parameters_hash, question_key
+from codeio.language_model.chat import Reply, model_name, question_key
 from codeio.language_model.endpoint import read_completion, request_body, request_parameters
+from codeio.language_model.store.opening import default_store, open_store
 from codeio.runtime.errors import Stopped, UsageError
+from codeio.runtime.jsonl import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,12 +44,12 @@ class BatchModel:
     def __init__(
         self, path: Path, store: ResponseStore, *, settings: TeacherSettings, tally: Tally
     ) -> None:
-        self.name = f"{settings.model}-{parameters_hash(request_parameters(settings))}"
+        self._model = settings.model
+        self._parameters = request_parameters(settings)
+        self.name = model_name(self._model, self._parameters)
         self.tally = tally
         self._path = path
         self._store = store
-        self._model = settings.model
-        self._parameters = request_parameters(settings)
         self._written: set[str] = set()
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting = 0
@@ -72,6 +74,11 @@ class BatchModel:
         self._file.close()
         if self._stopped.done():
             self._stopped.exception()
+
+    @property
+    def state(self) -> str:
+        """How many requests are written, in words."""
+        return f"{len(self._written):,} requests written"
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store, or write the question and wait; see `LanguageModel`."""
@@ -141,4 +148,22 @@ async def add_results(
             continue
         await store.put(key, reply.to_json())
         counts["added"] += 1
+    return counts
+
+
+async def add_results_of(path: str, settings: TeacherSettings) -> Counter[str]:
+    """Take the results in a file, `-` for standard input, into the store that is set.
+
+    Raises:
+        UsageError: the file cannot be read, or no line of it is a result.
+        Stopped: the store cannot be written.
+    """
+    with open_text(path) as lines:
+        async with open_store(settings.store, default=default_store()) as store:
+            counts = await add_results(lines, store, settings=settings)
+    if counts["malformed"] and not counts["added"] + counts["failed"]:
+        raise UsageError(
+            f"{path} holds no results of a batch; each line must be a JSON object with "
+            "`custom_id` and `response`"
+        )
     return counts

@@ -78,14 +78,13 @@ class LanguageModel(Protocol):
             Rejected: the endpoint refuses this question, and no other.
             TransientError: this question failed too often; it may be answered later.
             Stopped: no question can be answered for now.
-            UsageError: the endpoint cannot be used as it is set up.
         """
         ...
 
 
-def parameters_hash(parameters: Mapping[str, Any]) -> str:
-    """Return a short name for parameters."""
-    return hashlib.sha256(_canonical(parameters)).hexdigest()[:8]
+def model_name(model: str, parameters: Mapping[str, Any]) -> str:
+    """Return the model's name with a hash of what else shapes its answers."""
+    return f"{model}-{hashlib.sha256(_canonical(parameters)).hexdigest()[:8]}"
 
 
 def question_key(question: Question, *, model: str, parameters: Mapping[str, Any]) -> str:

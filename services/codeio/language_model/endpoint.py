@@ -11,7 +11,7 @@ import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
 from codeio.language_model.chat import ContextTooLong, Reply
-from codeio.runtime.errors import Overloaded, Stopped, TransientError, UsageError
+from codeio.runtime.errors import Overloaded, Stopped, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -84,8 +84,7 @@ class Endpoint:
             RequestRefused: this request is not taken, or none like it.
             Overloaded: the endpoint has too much to do.
             TransientError: it failed, or could not be reached.
-            Stopped: the account has no credit.
-            UsageError: the key or the model is wrong.
+            Stopped: the key or the model is wrong, or the account has no credit.
         """
         try:
             if self._settings.stream:
@@ -157,12 +156,12 @@ class Endpoint:
         ):
             return Stopped(f"the account at {self.url} has no credit left {told}; add some")
         if error.status_code in (401, 403):
-            return UsageError(
+            return Stopped(
                 f"{self.url} does not take the key {told}; set CODEIO_TEACHER__API_KEY, or "
                 "teacher.api_key_file to a file that holds it"
             )
         if error.status_code == 404:
-            return UsageError(
+            return Stopped(
                 f"{self.url} has no model {self._model!r} {told}; check teacher.model, and that "
                 "teacher.base_url ends as the endpoint's own examples do, mostly in /v1"
             )
@@ -245,7 +244,7 @@ def _key_of(endpoint: EndpointSettings) -> str | Callable[[], Awaitable[str]]:
         try:
             return path.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the key in {path}: {error}") from error
+            raise Stopped(f"cannot read the key in {path}: {error}; mend the file") from error
 
     return read
 

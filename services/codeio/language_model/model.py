@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from codeio.language_model.batch import BatchModel
-from codeio.language_model.chat import Reply, parameters_hash, question_key
+from codeio.language_model.chat import Reply, model_name, question_key
 from codeio.language_model.endpoint import Endpoint, request_parameters
 from codeio.language_model.scheduler import Scheduler
 from codeio.language_model.store.opening import default_store, open_store
@@ -33,13 +33,18 @@ class StoredModel:
     def __init__(
         self, store: ResponseStore, scheduler: Scheduler, *, settings: TeacherSettings, tally: Tally
     ) -> None:
-        self.name = model_name(settings)
+        self._model = settings.model
+        self._parameters = request_parameters(settings)
+        self.name = model_name(self._model, self._parameters)
         self.tally = tally
         self.scheduler = scheduler
         self._store = store
-        self._model = settings.model
-        self._parameters = request_parameters(settings)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @property
+    def state(self) -> str:
+        """How many calls are on their way, in words."""
+        return f"{self.scheduler.in_flight:,} of {self.scheduler.limit:,} calls in flight"
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store or from an endpoint; see `LanguageModel`."""
@@ -58,11 +63,6 @@ class StoredModel:
                 self.tally.count(question, reply, stored=False)
 
             return await self.scheduler.call(question, keep)
-
-
-def model_name(settings: TeacherSettings) -> str:
-    """Return the model's name with a hash of what else shapes its answers."""
-    return f"{settings.model}-{parameters_hash(request_parameters(settings))}"
 
 
 def check_model(settings: TeacherSettings) -> None:

@@ -23,7 +23,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type
 
 from codeio.language_model.endpoint import RequestRefused
 from codeio.language_model.limit import AdaptiveLimit
-from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError, UsageError
+from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -155,8 +155,8 @@ class Scheduler:
         Raises:
             Rejected: the endpoint refuses this question, and no other.
             TransientError: the call failed too often.
-            Stopped: no endpoint answers any more, or nothing more may be spent.
-            UsageError: an endpoint cannot be used as it is set up.
+            Stopped: no endpoint answers any more or takes any question, or nothing more
+                may be spent.
         """
         ticket = next(self._tickets)
         tries = _Tries(self._settings.attempts)
@@ -171,7 +171,7 @@ class Scheduler:
                     return await self._try(question, ticket, keep)
         except RequestRefused as error:
             # No call was ever taken: this is no matter of one question.
-            raise UsageError(f"{error}; check teacher.model, teacher.body and the like") from error
+            raise Stopped(f"{error}; check teacher.model, teacher.body and the like") from error
         raise AssertionError("a retry ends with a result or an error")
 
     async def _try(

@@ -7,25 +7,30 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from codeio.language_model.batch import BatchModel
+    from codeio.language_model.model import StoredModel
     from codeio.runtime.worker import Progress
 
 _REFRESH_SECONDS = 0.5
 _LINE_SECONDS = 15.0
+_ASKING = "cot-generator"
 
 
 @asynccontextmanager
-async def progress_display(progress: Callable[[], Sequence[Progress]]) -> AsyncIterator[None]:
-    """Show the progress of all stages until the block ends."""
+async def progress_display(
+    progress: Callable[[], Sequence[Progress]], *, model: StoredModel | BatchModel | None = None
+) -> AsyncIterator[None]:
+    """Show the progress of all stages until the block ends, and what asking the model takes."""
     console = Console(stderr=True)
     show = _table_live if console.is_terminal else _lines
-    task = asyncio.create_task(show(console, progress))
+    task = asyncio.create_task(show(console, progress, _ModelLine(model, progress)))
     try:
         yield
     finally:
@@ -33,21 +38,68 @@ async def progress_display(progress: Callable[[], Sequence[Progress]]) -> AsyncI
         await asyncio.wait([task])
 
 
-async def _table_live(console: Console, progress: Callable[[], Sequence[Progress]]) -> None:
+class _ModelLine:
+    """Says in a line what was asked of the model, what it cost, and how long it will take."""
+
+    def __init__(
+        self, model: StoredModel | BatchModel | None, progress: Callable[[], Sequence[Progress]]
+    ) -> None:
+        self._model = model
+        self._progress = progress
+        self._started = time.monotonic()
+        self._done_before: int | None = None
+
+    def __str__(self) -> str:
+        if self._model is None:
+            return ""
+        tally = self._model.tally
+        tokens = tally.prompt_tokens + tally.completion_tokens
+        parts = [
+            f"{self._model.state}",
+            f"{tally.answered:,} answered and {tally.stored:,} stored",
+            f"{tokens:,} tokens",
+            f"${tally.cost_usd:,.2f}",
+        ]
+        if left := self._left():
+            parts.append(f"about {left} left")
+        return "model: " + ", ".join(parts)
+
+    def _left(self) -> str:
+        """Return how long the questions that are there will take at the pace so far."""
+        asking = [p for p in self._progress() if p.stage == _ASKING]
+        if not asking:
+            return ""
+        done, lag = asking[0].tally.read, asking[0].lag
+        if self._done_before is None:
+            self._done_before = done
+        pace = (done - self._done_before) / max(time.monotonic() - self._started, 1e-9)
+        if not pace or not lag:
+            return ""
+        seconds = lag / pace
+        return f"{seconds / 60:,.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+async def _table_live(
+    console: Console, progress: Callable[[], Sequence[Progress]], line: _ModelLine
+) -> None:
     started = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_table(progress(), time.monotonic() - started), refresh=True)
+            table = _table(progress(), time.monotonic() - started)
+            live.update(Group(table, *([told] if (told := str(line)) else [])), refresh=True)
             await asyncio.sleep(_REFRESH_SECONDS)
 
 
-async def _lines(console: Console, progress: Callable[[], Sequence[Progress]]) -> None:
+async def _lines(
+    console: Console, progress: Callable[[], Sequence[Progress]], line: _ModelLine
+) -> None:
     started = time.monotonic()
     while True:
         await asyncio.sleep(_LINE_SECONDS)
         stages = ", ".join(f"{p.stage} {p.tally.read} (+{p.lag})" for p in progress())
+        told = f"; {line}" if str(line) else ""
         console.print(
-            f"{time.monotonic() - started:.0f} s: {stages}", soft_wrap=True, highlight=False
+            f"{time.monotonic() - started:.0f} s: {stages}{told}", soft_wrap=True, highlight=False
         )
 
 

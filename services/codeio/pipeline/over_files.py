@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from codeio.pipeline.display import progress_display
-from codeio.pipeline.stages import build_stage, check_stages, open_workshop
+from codeio.pipeline.stages import (
+    build_stage,
+    check_stages,
+    concurrency,
+    open_workshop,
+    stopped_when_all_wait,
+)
 from codeio.runtime.errors import CodeioError, Interrupted, UsageError
 from codeio.runtime.jsonl import BadLine, read_lines, write_records, write_rejections
 from codeio.runtime.local import LocalLog
@@ -37,6 +43,8 @@ class Counts:
     read: int = 0
     written: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
+    teacher: Mapping[str, object] = field(default_factory=dict)
+    """What asking a language model took."""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -44,6 +52,7 @@ class Counts:
             **dict(sorted(self.written.items())),
             "rejected": self.rejections.total(),
             "rejections": dict(sorted(self.rejections.items())),
+            **({"teacher": self.teacher} if self.teacher else {}),
         }
 
 
@@ -87,12 +96,17 @@ async def stage_over_file(
         worker = Worker(
             build_stage(stage, settings, workshop, own_tasks=False),
             log,
-            concurrency=workshop.workers + 1,
+            concurrency=concurrency(stage, settings, at_least=workshop.workers + 1),
             settings=settings.worker,
         )
-        async with progress_display(lambda: [worker.progress]):
+        async with (
+            stopped_when_all_wait(workshop.model, lambda: [worker.progress]),
+            progress_display(lambda: [worker.progress], model=workshop.model),
+        ):
             if not await run_stages(log, [worker]):
                 raise Interrupted("interrupted; nothing was written")
+        if workshop.model:
+            counts.teacher = workshop.model.tally.to_json()
         await _refuse_broken(log, stage)
         await _write(log, outputs, counts)
     return counts

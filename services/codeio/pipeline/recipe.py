@@ -6,9 +6,11 @@ again, and every other file in the folder is made from it at the end.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import shutil
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,16 @@ from codeio import __version__
 from codeio.collect import Collector
 from codeio.dataset import Provenance, export
 from codeio.pipeline.display import progress_display
-from codeio.pipeline.stages import Workshop, build_stage, check_stages, open_workshop
+from codeio.pipeline.stages import (
+    Workshop,
+    build_stage,
+    check_stages,
+    concurrency,
+    open_workshop,
+    stopped_when_all_wait,
+)
 from codeio.report import Report, summarise, write_report
-from codeio.runtime.errors import Interrupted, UsageError
+from codeio.runtime.errors import Interrupted, Stopped, UsageError
 from codeio.runtime.feed import STAGE as COLLECT
 from codeio.runtime.feed import Feed
 from codeio.runtime.jsonl import read_records, write_records
@@ -40,10 +49,13 @@ from codeio.runtime.worker import Worker
 from codeio.v1.records_pb2 import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    from codeio.language_model.batch import BatchModel
+    from codeio.language_model.model import StoredModel
     from codeio.runtime.settings import Settings
+    from codeio.runtime.worker import Progress
 
 LOG = "log.sqlite"
 _PROJECTIONS = {
@@ -55,8 +67,29 @@ _PROJECTIONS = {
 # Records in a handler at a time, for each sandbox.
 _CONCURRENCY = {"normalizer": 2, "executor": 2, "cot-generator": 8, "verifier": 8}
 _FINGERPRINT = "settings"
-# Another machine may go on with a run: these change how fast it is, not what comes out.
-_NOT_IN_FINGERPRINT = {"workers", "home"}
+_TALLY = "teacher"
+_SAVE_SECONDS = 5.0
+# Another machine, or another endpoint of the model, may go on with a run: these change how
+# fast it is and what it may cost, not what comes out.
+_NOT_IN_FINGERPRINT = {
+    "sandbox": ("workers", "home"),
+    "teacher": (
+        "base_url",
+        "endpoints",
+        "api_key_file",
+        "stream",
+        "timeout_seconds",
+        "max_in_flight",
+        "requests_per_minute",
+        "tokens_per_minute",
+        "attempts",
+        "give_up_seconds",
+        "budget_usd",
+        "prompt_usd_per_million",
+        "completion_usd_per_million",
+        "batch",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +110,7 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
     Raises:
         UsageError: before anything is written, when it cannot be done as asked.
         Interrupted: by a signal; all that was finished is in the log.
+        Stopped: an endpoint or a budget is at its end; what was finished is exported.
     """
     settings = recipe.settings
     check_stages(settings)
@@ -90,16 +124,53 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
             await _claim(log, recipe)
             feed = Feed(log, lambda start: collector.collect(recipe.sources, skip=start))
             workers = _workers(log, settings, workshop)
-            async with progress_display(
-                lambda: [feed.progress, *(worker.progress for worker in workers)]
-            ):
-                finished = await run_stages(log, workers, feed=feed)
-            if not finished:
-                raise Interrupted("interrupted")
+            stopped: Stopped | None = None
+
+            def progress() -> list[Progress]:
+                return [feed.progress, *(worker.progress for worker in workers)]
+
+            try:
+                async with (
+                    _counting(log, workshop.model),
+                    stopped_when_all_wait(workshop.model, progress),
+                    progress_display(progress, model=workshop.model),
+                ):
+                    finished = await run_stages(log, workers, feed=feed)
+            except Stopped as error:
+                stopped = error
+            else:
+                if not finished:
+                    raise Interrupted("interrupted")
             say("writing the records, the data set and the report")
-            report = await _finish(recipe, log, workshop, feed, workers)
+            report = await _finish(recipe, log, workshop, feed, workers, stopped=str(stopped or ""))
+    if stopped:
+        raise stopped
     shutil.rmtree(cache, ignore_errors=True)
     return report
+
+
+@asynccontextmanager
+async def _counting(log: LocalLog, model: StoredModel | BatchModel | None) -> AsyncIterator[None]:
+    """Keep what asking the model took in the log, so that a run that goes on counts on."""
+    if model is None:
+        yield
+        return
+    tally = model.tally
+    if noted := log.get_metadata(_TALLY):
+        tally.restore(noted)
+
+    async def save() -> None:
+        while True:
+            await asyncio.sleep(_SAVE_SECONDS)
+            await log.set_metadata(_TALLY, tally.to_metadata())
+
+    saving = asyncio.create_task(save())
+    try:
+        yield
+    finally:
+        saving.cancel()
+        await asyncio.wait([saving])
+        await log.set_metadata(_TALLY, tally.to_metadata())
 
 
 def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Worker]:
@@ -108,15 +179,21 @@ def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Work
         Worker(
             build_stage(name, settings, workshop, own_tasks=True),
             log,
-            concurrency=_CONCURRENCY[name] * workshop.workers,
+            concurrency=concurrency(name, settings, at_least=_CONCURRENCY[name] * workshop.workers),
             settings=settings.worker,
         )
         for name in FLOWS
     ]
 
 
-async def _finish(
-    recipe: Recipe, log: LocalLog, workshop: Workshop, feed: Feed, workers: Sequence[Worker]
+async def _finish(  # noqa: PLR0913
+    recipe: Recipe,
+    log: LocalLog,
+    workshop: Workshop,
+    feed: Feed,
+    workers: Sequence[Worker],
+    *,
+    stopped: str,
 ) -> Report:
     """Write everything that is made from the log."""
     out, settings = recipe.out, recipe.settings
@@ -146,6 +223,8 @@ async def _finish(
         attempts=log.end(ATTEMPTS.name),
         dataset=dataset.to_json(),
         dead_letters=log.end(DEAD_LETTERS.name),
+        teacher=workshop.model.tally.to_json() if workshop.model else {},
+        stopped=stopped,
     )
     write_report(report, out)
     return report
@@ -201,8 +280,9 @@ def _make_folder(out: Path) -> None:
 async def _claim(log: LocalLog, recipe: Recipe) -> None:
     """Note in a new log whose it is; refuse that of a run with other settings."""
     told = recipe.settings.told()
-    for name in _NOT_IN_FINGERPRINT:
-        del told["sandbox"][name]
+    for section, names in _NOT_IN_FINGERPRINT.items():
+        for name in names:
+            del told[section][name]
     mine = {
         **told,
         "sources": list(recipe.sources),

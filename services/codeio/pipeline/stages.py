@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from codeio.cot_generator import CotGenerator, GroundedTeacher, ModelTeacher, Te
 from codeio.executor.sandbox import make_pool
 from codeio.executor.sandbox.shared import SharedProcesses
 from codeio.executor.stage import Executor
+from codeio.language_model.batch import MOST_REQUESTS, BatchModel
 from codeio.language_model.model import check_model, open_model
 from codeio.normalizer import Normalizer
 from codeio.normalizer.teacher import (
@@ -24,14 +26,16 @@ from codeio.runtime.topics import FLOWS
 from codeio.verifier import RationaleCheck, Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
     from codeio.executor.sandbox.guests import GuestVersion
-    from codeio.language_model.batch import BatchModel
     from codeio.language_model.model import StoredModel
     from codeio.normalizer.teacher.modes import SourceFilter
     from codeio.runtime.settings import Settings
     from codeio.runtime.stage import Sandbox, Stage
+    from codeio.runtime.worker import Progress
+
+_WATCH_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,47 @@ def asking_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) ->
     if settings.teacher.kind == "openai":
         asking.add("cot-generator")
     return asking & set(stages)
+
+
+def concurrency(stage: str, settings: Settings, *, at_least: int) -> int:
+    """Return how many records a stage handles at a time; one that asks must fill endpoints."""
+    if stage not in asking_stages(settings):
+        return at_least
+    teacher = settings.teacher
+    if teacher.batch:
+        return MOST_REQUESTS
+    return max(at_least, teacher.max_in_flight * max(1, len(teacher.endpoints)))
+
+
+@asynccontextmanager
+async def stopped_when_all_wait(
+    model: StoredModel | BatchModel | None, progress: Callable[[], Sequence[Progress]]
+) -> AsyncIterator[None]:
+    """Stop a run that writes a batch file once nothing is left to do without answers."""
+    if not isinstance(model, BatchModel):
+        yield
+        return
+
+    async def watch() -> None:
+        # Twice the same: between two stages a record is for a moment in neither.
+        before = (-1, -1, -1)
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            stages = progress()
+            now = (
+                model.waiting,
+                sum(stage.running for stage in stages),
+                sum(stage.tally.read for stage in stages),
+            )
+            if model.waiting and now == before and model.waiting >= now[1]:
+                model.stop()
+            before = now
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
 
 
 def check_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) -> None:

@@ -88,9 +88,10 @@ class Report:
     """Samples by direction and verdict of the first answer."""
     input_predictions: Mapping[str, int]
     """By how the last answer was found: `derived` from the output, or by `search` alone."""
-    claims: int
-    """Checkable statements in the last answers."""
+    statements: Mapping[str, int]
+    """Statements about values in the last answers: `supported`, `contradicted`, `unknown`."""
     samples_with_claims: int
+    """Samples with a statement that a trace confirms or refutes."""
     samples_with_claims_checked: int
     licences: Mapping[str, int]
     """Executed programs by licence; empty for unknown."""
@@ -99,6 +100,12 @@ class Report:
     dead_letters: int
     dataset: Mapping[str, Any]
     """The summary of the data set that was exported, or nothing."""
+    teacher: Mapping[str, Any] = field(default_factory=dict)
+    """What asking a language model took, or nothing; see `language_model.tally`."""
+    finish_reasons: Mapping[str, int] = field(default_factory=dict)
+    """Answers by why they ended, in the teacher's words."""
+    stopped: str = ""
+    """Why the run stopped before its end, in a sentence; empty when it did not."""
     refusals: tuple[Refusal, ...] = ()
     """Rejections by family, most frequent first in each stage."""
     reading: tuple[Sample, ...] = field(default=(), repr=False)
@@ -130,6 +137,7 @@ class Report:
             "input_predictions": dict(self.input_predictions),
             "input_predictions_search_share": searched / predicted if predicted else 0.0,
             "claims": self.claims,
+            "statements": dict(self.statements),
             "samples_with_claims": self.samples_with_claims,
             "samples_with_claims_checked": self.samples_with_claims_checked,
             "licences": dict(self.licences),
@@ -137,7 +145,15 @@ class Report:
             "lock_hash": ", ".join(self.lock_hashes),
             "dead_letters": self.dead_letters,
             "dataset": dict(self.dataset),
+            "teacher": dict(self.teacher),
+            "finish_reasons": dict(self.finish_reasons),
+            "stopped": self.stopped,
         }
+
+    @property
+    def claims(self) -> int:
+        """Statements about values in the last answers."""
+        return sum(self.statements.values())
 
     @property
     def rejected(self) -> Counter[str]:

@@ -42,11 +42,14 @@ def summarise(  # noqa: PLR0913
     attempts: int | None = None,
     dataset: Mapping[str, Any] | None = None,
     dead_letters: int = 0,
+    teacher: Mapping[str, Any] | None = None,
+    stopped: str = "",
 ) -> Report:
     """Count the records in a run's folder; a file that is not there counts as empty.
 
     `settings` are plain data without secrets, `dataset` is the summary of the
-    export, and `attempts` defaults to the turns that the samples took.
+    export, and `attempts` defaults to the turns that the samples took. `teacher`
+    is what asking a language model took, `stopped` why the run is not at its end.
 
     Raises:
         UsageError: a file cannot be read or holds something else.
@@ -75,7 +78,7 @@ def summarise(  # noqa: PLR0913
         verdicts=_named(samples.verdicts),
         first_verdicts=_named(samples.first_verdicts),
         input_predictions=dict(samples.found_by.most_common()),
-        claims=samples.claims,
+        statements=dict(samples.statements),
         samples_with_claims=samples.with_claims,
         samples_with_claims_checked=samples.with_claims_checked,
         licences=dict(executions.licences.most_common()),
@@ -83,6 +86,9 @@ def summarise(  # noqa: PLR0913
         lock_hashes=tuple(sorted(executions.lock_hashes)),
         dead_letters=dead_letters,
         dataset=dataset or {},
+        teacher=teacher or {},
+        finish_reasons=dict(samples.finish_reasons.most_common()),
+        stopped=stopped,
         refusals=rejections.refusals(programs.code),
         reading=samples.to_read(),
     )
@@ -184,7 +190,9 @@ class _Samples:
         self.prompt_chars: Counter[int] = Counter()
         self.rationale_chars: Counter[int] = Counter()
         self.answers = self.correct = 0
-        self.claims = self.with_claims = self.with_claims_checked = 0
+        self.finish_reasons: Counter[str] = Counter()
+        self.statements: Counter[str] = Counter(supported=0, contradicted=0, unknown=0)
+        self.with_claims = self.with_claims_checked = 0
         self._picked: dict[tuple[int, int, str], list[Sample]] = defaultdict(list)
         for sample in samples:
             self._count(sample)
@@ -201,8 +209,12 @@ class _Samples:
         self.first_verdicts[direction][first.verdict] += 1
         self.prompt_chars[len(first.prompt)] += 1
         self.rationale_chars[len(last.reasoning) + len(last.response)] += 1
-        self.claims += len(last.claims)
-        self.with_claims += bool(last.claims)
+        self.finish_reasons.update(turn.finish_reason or "none" for turn in sample.turns)
+        found = last.statements
+        self.statements["supported"] += found.supported
+        self.statements["contradicted"] += found.contradicted
+        self.statements["unknown"] += found.unknown
+        self.with_claims += bool(found.supported + found.contradicted)
         self.with_claims_checked += sample.claims_checked
         found_by = ""
         if direction == Direction.DIRECTION_INPUT_PREDICTION:

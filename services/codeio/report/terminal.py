@@ -77,9 +77,23 @@ def _facts(report: Report) -> Text:
         )
     if report.samples_with_claims:
         lines.append(
-            f"rationales whose every claim a trace confirms: {report.samples_with_claims_checked:,}"
-            f" of {report.samples_with_claims:,} ({report.claims:,} claims)"
+            f"rationales of which a trace refutes nothing: {report.samples_with_claims_checked:,}"
+            f" of {report.samples_with_claims:,} ("
+            + ", ".join(f"{number:,} {name}" for name, number in report.statements.items())
+            + " statements)"
         )
+    if asked := report.teacher:
+        lines.append(
+            f"asked of the model: {asked['answered']:,} answered, {asked['stored']:,} from the "
+            f"response store, {asked['prompt_tokens'] + asked['completion_tokens']:,} tokens, "
+            f"${asked['cost_usd']:,.2f}"
+        )
+        lines.append(
+            "its answers ended: "
+            + ", ".join(f"{name} {number:,}" for name, number in asked["finish_reasons"].items())
+        )
+    if report.stopped:
+        lines.append(f"stopped before the end: {report.stopped}")
     if report.dead_letters:
         lines.append(f"records that broke a stage: {report.dead_letters:,}")
     return Text("\n".join(lines))

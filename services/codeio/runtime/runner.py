@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from codeio.runtime.errors import Stopped
 from codeio.runtime.policy import decisive
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ async def run_stages(log: LocalLog, workers: Sequence[Worker], *, feed: Feed | N
     """Run until the feed has ended and every worker has read its topics to their ends.
 
     The first SIGINT or SIGTERM drains the workers, the second stops them at
-    once; either way the next run on the same log goes on from there.
+    once; either way the next run on the same log goes on from there. Where a
+    stage is `Stopped`, those behind it, as the workers are given, finish what
+    they have.
 
     Returns:
         True when all is done, False when a signal ended the run before.
 
     Raises:
         UsageError: from the feed or a handler.
+        Stopped: from a handler.
         LogError: the log failed.
     """
     run = _Run(log, workers, feed)
@@ -42,9 +46,13 @@ async def run_stages(log: LocalLog, workers: Sequence[Worker], *, feed: Feed | N
 
 class _Run:
     def __init__(self, log: LocalLog, workers: Sequence[Worker], feed: Feed | None) -> None:
+        self._log = log
         self._workers = workers
         self._interrupted = False
-        self._end = asyncio.create_task(self._see_to_the_end(log, feed))
+        self._stopped: Stopped | None = None
+        self._last_stopped = -1
+        """Place of the last stage in line that is stopped."""
+        self._end = asyncio.create_task(self._see_to_the_end(feed))
         self._all = asyncio.create_task(self._run_all())
 
     async def complete(self) -> bool:
@@ -54,6 +62,8 @@ class _Run:
             task = asyncio.current_task()
             if task and task.cancelling():
                 raise
+        if self._stopped:
+            raise self._stopped
         return not self._interrupted
 
     def interrupt(self) -> None:
@@ -69,8 +79,8 @@ class _Run:
     async def _run_all(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                for worker in self._workers:
-                    tasks.create_task(worker.run())
+                for place, worker in enumerate(self._workers):
+                    tasks.create_task(self._carry(worker, place))
                 await asyncio.wait([self._end])
                 if not self._end.cancelled():
                     self._end.result()
@@ -79,10 +89,30 @@ class _Run:
         finally:
             self._end.cancel()
 
-    async def _see_to_the_end(self, log: LocalLog, feed: Feed | None) -> None:
+    async def _carry(self, worker: Worker, place: int) -> None:
+        try:
+            await worker.run()
+        except Stopped as stopped:
+            self._stopped = self._stopped or stopped
+            self._last_stopped = max(self._last_stopped, place)
+            self._end.cancel()
+            for other in self._workers[: self._last_stopped + 1]:
+                other.drain()
+            if not self._interrupted:
+                behind = self._workers[self._last_stopped + 1 :]
+                end = self._end = asyncio.create_task(self._drained(behind))
+                await asyncio.wait([end])
+                if end.cancelled():
+                    return
+            self._drain()
+
+    async def _drained(self, workers: Sequence[Worker]) -> None:
+        await self._log.drained({worker.name: worker.topics for worker in workers})
+
+    async def _see_to_the_end(self, feed: Feed | None) -> None:
         if feed:
             await feed.run()
-        await log.drained({worker.name: worker.topics for worker in self._workers})
+        await self._drained(self._workers)
         self._drain()
 
     def _drain(self) -> None:

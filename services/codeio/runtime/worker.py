@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from codeio.runtime.errors import TransientError
+from codeio.runtime.errors import Stopped, TransientError
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
 from codeio.runtime.settings import WorkerSettings
@@ -151,7 +151,8 @@ class Worker:
     """Runs one stage as a member of the consumer group that bears its name.
 
     Up to `concurrency` handlers run at a time. `run` returns after `drain`,
-    and raises what must stop the run: `UsageError` from a handler, `LogError`.
+    and raises what must stop the run: `UsageError` or `Stopped` from a handler,
+    `LogError`.
     """
 
     def __init__(
@@ -210,7 +211,10 @@ class Worker:
                 self._ended = True
                 self._settled.set()
         except ExceptionGroup as group:
-            raise decisive(group) from None
+            error = decisive(group)
+            if isinstance(error, Stopped):
+                await self._commit_prefixes(consumer)
+            raise error from None
         finally:
             await consumer.close()
 
