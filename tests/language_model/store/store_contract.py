@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeio.language_model.store.opening import open_store
+from codeio.runtime.errors import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -167,7 +168,7 @@ class StoreContract:
     async def test_a_closed_store_takes_nothing_more(self, address: str) -> None:
         async with store_at(address) as store:
             await store.put(key_of(1), "one")
-        with pytest.raises(Exception, match="closed"):
+        with pytest.raises(Stopped, match="closed"):
             await store.put(key_of(2), "two")
-        with pytest.raises(Exception, match="closed"):
+        with pytest.raises(Stopped, match="closed"):
             await store.get(key_of(1))

@@ -80,8 +80,17 @@ async def test_wrong_credentials_are_told_without_them(
 
 
 @pytest.mark.timeout(900)
+async def test_an_unknown_access_key_is_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown-here")
+    assert "access key" in await refused(f"s3://{bucket}/responses")
+
+
+@pytest.mark.timeout(900)
 async def test_a_bucket_that_is_missing_is_told(bucket: str, s3: S3) -> None:
     assert "bucket does not exist" in await refused("s3://no-such-bucket/responses")
+    assert "bucket is not valid" in await refused("s3://_/responses")
+    with pytest.raises(UsageError, match="s3:// names no bucket; write s3://BUCKET/FOLDER"):
+        await ObjectStore("s3://").__aenter__()
 
 
 async def refused(address: str) -> str:

@@ -88,6 +88,6 @@ def test_an_address_is_shown_without_secrets(url: str, shown: str) -> None:
 
 
 def test_a_password_is_taken_out_of_what_a_server_says() -> None:
-    error = RuntimeError("no\n\tlogin with p@ss, p%40ss")
+    error = RuntimeError("no login with p@ss, p%40ss.\n\tA hint.")
     assert words_of(error, url="x://me:p%40ss@host") == "no login with ***, ***"
     assert words_of(RuntimeError(), url="x://host") == "RuntimeError"

@@ -18,6 +18,7 @@ import fsspec
 
 from codeio.language_model.store.packing import check_key, pack, unpack
 from codeio.language_model.store.remote import (
+    MEND_AND_START_AGAIN,
     PATIENCE_SECONDS,
     patiently,
     without_secrets,
@@ -40,8 +41,10 @@ _CONDITIONAL = _S3 | {"memory"}
 _WHOLE = _CONDITIONAL | {"gs", "gcs", "abfs", "abfss", "az"}
 """Where an object is there whole or not at all; elsewhere it is written aside and moved."""
 
-_FINAL = (PermissionError, FileNotFoundError, NotImplementedError, TypeError, ValueError)
-_FINAL_NAMES = frozenset({"NoCredentialsError", "PartialCredentialsError"})
+_FINAL = (PermissionError, FileNotFoundError, RuntimeError, TypeError, ValueError)
+_FINAL_NAMES = frozenset({"NoCredentialsError", "ParamValidationError", "PartialCredentialsError"})
+_PASSING_STATUS = frozenset({408, 409, 425, 429})
+"""Of HTTP's 4xx, those which the same request may not meet again."""
 
 
 class ObjectStore:
@@ -146,6 +149,8 @@ class ObjectStore:
                 "use a path, postgresql://..., s3://... or another fsspec URL"
             ) from error
         if self._scheme in _S3:
+            if not root:
+                raise UsageError(f"{self._name} names no bucket; write s3://BUCKET/FOLDER")
             system.retries = 1
         return system, str(root).rstrip("/")
 
@@ -200,23 +205,33 @@ class ObjectStore:
     def _stopped(self, what: str, error: Exception) -> Stopped:
         return Stopped(
             f"the store of responses {self._name} cannot be {what}: "
-            f"{words_of(error, url=self._url)}; mend that and start again, what it holds is not "
-            "asked for anew"
+            f"{words_of(error, url=self._url)}; {MEND_AND_START_AGAIN}"
         )
 
 
 def _may_pass(error: BaseException) -> bool:
     """Say whether to try again: each file system has errors of its own, known are the final."""
+    if isinstance(error, (UsageError, *_FINAL)) or type(error).__name__ in _FINAL_NAMES:
+        return False
+    status = _status(error)
     return (
-        isinstance(error, Exception)
-        and not isinstance(error, (UsageError, *_FINAL))
-        and type(error).__name__ not in _FINAL_NAMES
-        and _code(error) != "NotImplemented"
-    )
+        not 400 <= status < 500 or status in _PASSING_STATUS or _code(error) == "RequestTimeout"
+    ) and _code(error) != "NotImplemented"
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that the service answered with, or 0."""
+    status = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    found = (status, getattr(error, "status", 0), getattr(error, "code", 0))
+    return next((value for value in found if isinstance(value, int) and value), 0)
 
 
 def _code(error: BaseException) -> str:
-    """Return the code of an S3 service's answer, which s3fs keeps as the cause of its error."""
-    response = getattr(error.__cause__, "response", None)
-    code: str = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
+    """Return the code of an S3 service's answer."""
+    code: str = _response(error).get("Error", {}).get("Code", "")
     return code
+
+
+def _response(error: BaseException) -> dict[str, Any]:
+    """Return an S3 service's answer, which s3fs keeps as the cause of its error."""
+    return getattr(error.__cause__, "response", None) or {}

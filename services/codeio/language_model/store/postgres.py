@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from codeio.language_model.store.packing import check_key, pack, unpack
 from codeio.language_model.store.remote import (
+    MEND_AND_START_AGAIN,
     PATIENCE_SECONDS,
     patiently,
     without_secrets,
@@ -170,8 +171,7 @@ class PostgresStore:
     def _stopped(self, what: str, error: psycopg.Error) -> Stopped:
         return Stopped(
             f"the store of responses {self._name} cannot be {what}: "
-            f"{words_of(error, url=self._url)}; mend that and start again, what it holds is not "
-            "asked for anew"
+            f"{words_of(error, url=self._url)}; {MEND_AND_START_AGAIN}"
         )
 
 

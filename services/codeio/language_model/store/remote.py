@@ -14,6 +14,9 @@ PATIENCE_SECONDS = 30.0
 """How long a server may be away: a restart of one takes less."""
 
 
+MEND_AND_START_AGAIN = "start again when that is mended: what the store holds is not paid for twice"
+
+
 def patiently(seconds: float, *, may_pass: Callable[[BaseException], bool]) -> AsyncRetrying:
     """Return what tries again after errors that may pass, until the seconds are over."""
     return AsyncRetrying(
@@ -32,8 +35,9 @@ def without_secrets(url: str) -> str:
 
 
 def words_of(error: BaseException, *, url: str) -> str:
-    """Return what an error says, in one line and without the password of the address."""
-    words = " ".join(str(error).split()) or type(error).__name__
+    """Return the first line of what an error says, without the password of the address."""
+    first = str(error).strip().partition("\n")[0]
+    words = " ".join(first.split()).rstrip(".:") or type(error).__name__
     password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     for secret in {password, unquote(password)} - {""}:
         words = words.replace(secret, "***")

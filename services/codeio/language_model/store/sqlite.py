@@ -234,12 +234,12 @@ class _File:
                 f"the store of responses {self._path} has been in use by another process for "
                 f"{self._busy_seconds:g} s; end that process and start again"
             )
-        advice = "mend that"
+        advice = "start again when that is mended"
         if _code(error) == sqlite3.SQLITE_FULL:
-            advice = "free some space"
+            advice = "free some space and start again"
         return Stopped(
-            f"the store of responses {self._path} cannot be {what}: {error}; {advice} and start "
-            "again, what it holds is not asked for anew"
+            f"the store of responses {self._path} cannot be {what}: {error}; {advice}: what the "
+            "store holds is not paid for twice"
         )
 
 

@@ -74,23 +74,22 @@ class StaticThenTeacher:
             Rejected: neither makes a program of it, for the teacher's reason.
             TransientError: the model or the sandbox failed.
         """
-        records: list[Record] = []
         try:
             records = [record async for record in self._static.handle(raw)]
         except Rejected as refusal:
             if raw.HasField("program"):
                 raise
-            found = refusal.reason, refusal.detail
+            found = str(refusal)
         else:
+            if any(isinstance(record, Program) for record in records):
+                for record in records:
+                    yield record
+                return
             refusals = [record for record in records if isinstance(record, Rejection)]
-            found = (refusals[0].reason, refusals[0].detail) if refusals else ("", "")
-        if any(isinstance(record, Program) for record in records):
-            for record in records:
-                yield record
-            return
+            found = "; ".join(f"{refusal.reason}: {refusal.detail}" for refusal in refusals)
         try:
             async for record in self._teacher.handle(raw):
                 yield record
         except Rejected as refusal:
-            static = ": ".join(part for part in found if part)[:_LONGEST_DETAIL]
-            raise Rejected(refusal.reason, f"{refusal.detail}; statically {static}") from refusal
+            detail = f"{refusal.detail}; statically {found[:_LONGEST_DETAIL]}"
+            raise Rejected(refusal.reason, detail) from refusal
