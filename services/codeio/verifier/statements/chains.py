@@ -1,0 +1,209 @@
+"""Equations, however long: `total = 3 + 4 = 7`, `83 // 4 = 20`, `n % 2 == 0 (4 % 2 == 0)`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.stated import stated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.sentences import Sentence
+
+EQUAL = ("=", "≈", "==")
+_ABOUT = frozenset("about roughly approximately around approx nearly almost circa ca".split())
+
+
+def read_chains(sentence: Sentence, context: Context) -> None:
+    """Find the equations of a sentence."""
+    items = sentence.items
+    place = 0
+    while place < len(items):
+        if items[place].kind != "expression":
+            place += 1
+            continue
+        chain, end = chain_at(items, place)
+        if len(chain) > 1 and not any(sentence.silent[place:end]):
+            if _is_unpacking(items, place):
+                _unpacking(items, place, chain, context)
+            else:
+                _chain(chain, context)
+        place = max(end, place + 1)
+
+
+def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]], int]:
+    """Return the expressions of an equation, each with whether it is only about equal."""
+    chain = [(items[place], False)]
+    at = place + 1
+    while at < len(items):
+        link = items[at]
+        following = at + 1
+        if link.kind == "sign" and link.text in EQUAL:
+            about = link.text == "≈"
+        elif (
+            link.text == ","
+            and following < len(items)
+            and items[following].lower in ("i.e.", "namely")
+        ):
+            about = False
+            following += 1
+        else:
+            break
+        while following < len(items) and items[following].lower in _ABOUT:
+            about = True
+            following += 1
+        if following >= len(items) or items[following].kind != "expression":
+            break
+        chain.append((items[following], about))
+        at = following + 1
+    return chain, at
+
+
+def _is_unpacking(items: Sequence[Item], place: int) -> bool:
+    """Tell whether the equation is part of `a, b = 1, 2`."""
+    return (
+        place >= 2
+        and items[place - 1].text == ","
+        and bool(items[place - 2].name)
+        and (place < 3 or items[place - 3].text not in (*EQUAL, "→", "+="))
+    )
+
+
+def _unpacking(
+    items: Sequence[Item], place: int, chain: list[tuple[Item, bool]], context: Context
+) -> None:
+    names = [items[place]]
+    at = place
+    while at >= 2 and items[at - 1].text == "," and items[at - 2].name:
+        at -= 2
+        names.insert(0, items[at])
+    given = [chain[1][0]]
+    at = next((n for n in range(place, len(items)) if items[n] is given[0]), place)
+    while (
+        len(chain) == 2
+        and at + 2 < len(items)
+        and items[at + 1].text == ","
+        and items[at + 2].literal
+        and len(given) < len(names)
+    ):
+        at += 2
+        given.append(items[at])
+    value = chain[-1][0].value if chain[-1][0].literal else None
+    if len(given) == len(names) and all(item.literal for item in given):
+        for name, item in zip(names, given, strict=True):
+            if name.node is not None:
+                context.value((name, item), name.node, stated(item.value, item.text))
+    elif isinstance(value, tuple | list) and len(value) == len(names):
+        for name, part in zip(names, value, strict=True):
+            if name.node is not None:
+                context.value((name, chain[-1][0]), name.node, stated(part, repr(part)))
+
+
+def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
+    first, last = chain[0][0], chain[-1][0]
+    if first.name and last.literal and len(chain) > 2:
+        _equal(first, last, any(about for _, about in chain), context)
+    for (left, _), (right, about) in zip(chain, chain[1:], strict=False):
+        if left.literal and right.literal:
+            if not (left.plain and right.plain) or len(chain) > 2:
+                _calculated(left, right, about, context)
+        elif right.literal:
+            if left is not first or len(chain) == 2 or not first.name:
+                _equal(left, right, about, context)
+        elif not left.literal:
+            _substituted(left, right, context)
+
+
+def _left(item: Item) -> ast.expr | None:
+    """Return what an equation with a comparison in it is about: the comparison's left side."""
+    if isinstance(item.node, ast.Compare) and not item.text.startswith("(") and not item.code:
+        return item.node.left
+    return item.node
+
+
+def _calculated(left: Item, right: Item, about: bool, context: Context) -> None:
+    value, text = right.value, right.text
+    node = _left(right)
+    if node is not None and node is not right.node:
+        try:
+            value, text = evaluate(node, {}), ast.unparse(node)
+        except UnevaluableError:
+            return
+    said = stated(value, text, about=about)
+    support = arithmetic(said.holds(left.value))
+    context.add("arithmetic", (left, right), left.text, text, support)
+
+
+def _equal(left: Item, right: Item, about: bool, context: Context) -> None:
+    if left.node is None:
+        return
+    said = stated(right.value, right.text, about=about)
+    context.value((left, right), left.node, said)
+
+
+def _substituted(left: Item, right: Item, context: Context) -> None:
+    """Compare an expression with the same one that has values put in."""
+    if left.node is None or right.node is None:
+        return
+    for part, value in differences(left.node, right.node):
+        context.value((left, right), part, stated(value, repr(value)))
+
+
+def differences(pattern: ast.expr, instance: ast.expr) -> list[tuple[ast.expr, object]]:
+    """Return which parts of an expression have which values in another; empty if not alike."""
+    try:
+        return list(_differences(pattern, instance))
+    except _UnlikeError:
+        return []
+
+
+class _UnlikeError(Exception):
+    pass
+
+
+def _differences(pattern: ast.AST, instance: ast.AST) -> Iterator[tuple[ast.expr, object]]:
+    if ast.dump(pattern) == ast.dump(instance):
+        return
+    literal = literal_of(instance) if isinstance(instance, ast.expr) else OPAQUE
+    if literal is not OPAQUE and isinstance(pattern, ast.expr):
+        if literal_of(pattern) is not OPAQUE:
+            raise _UnlikeError
+        yield pattern, literal
+        return
+    if type(pattern) is not type(instance):
+        raise _UnlikeError
+    for one, other in zip(_children(pattern), _children(instance), strict=False):
+        yield from _differences(one, other)
+    if len(_children(pattern)) != len(_children(instance)):
+        raise _UnlikeError
+    if _label(pattern) != _label(instance):
+        raise _UnlikeError
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    skipped = ast.expr_context
+    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, skipped)]
+
+
+def _label(node: ast.AST) -> object:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Constant(value=value):
+            return value
+        case _:
+            return None
+
+
+def literal_of(node: ast.expr) -> object:
+    """Return the value of a literal that needs no working out, else `OPAQUE`."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return OPAQUE

@@ -1,0 +1,199 @@
+"""The claim check: what a rationale states, beside what the program did."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from codeio.runtime.trace import Source, parse_trace
+from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
+from codeio.v1.records_pb2 import Direction
+from codeio.verifier.statements.chains import read_chains
+from codeio.verifier.statements.conditions import read_conditions
+from codeio.verifier.statements.context import Context
+from codeio.verifier.statements.items import Gatherer
+from codeio.verifier.statements.judging import Statement, Support
+from codeio.verifier.statements.loops import read_counts
+from codeio.verifier.statements.moments import Moments
+from codeio.verifier.statements.passages import Line, cells, is_separator, lines
+from codeio.verifier.statements.phrases import read_phrases
+from codeio.verifier.statements.results import read_alone, read_results
+from codeio.verifier.statements.run import OPAQUE, Run, loaded
+from codeio.verifier.statements.sentences import sentences
+from codeio.verifier.statements.sequences import read_sequences
+from codeio.verifier.statements.tables import Column, Row, cell, column, judge_table
+from codeio.verifier.statements.tokens import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.runtime.stage import Sandbox
+    from codeio.v1.execution_pb2 import CallResult
+    from codeio.v1.records_pb2 import PredictionTask
+    from codeio.verifier.statements.items import Item
+
+
+async def check_rationale(
+    sandbox: Sandbox,
+    task: PredictionTask,
+    rationale: str,
+    *,
+    trace_steps: int,
+    input_json: str | None = None,
+) -> list[Statement]:
+    """Run the program on the task's input and judge what the rationale states about it.
+
+    For an input prediction the program runs on `input_json`, the predicted input; without
+    one, only arithmetic is judged.
+
+    Raises:
+        TransientError: the sandbox failed, not the program.
+    """
+    output_prediction = task.direction != Direction.DIRECTION_INPUT_PREDICTION
+    given = task.pair.input_json if output_prediction else input_json
+    try:
+        source = Source(task.program.code)
+    except ValueError:
+        return []
+    runs: list[Run] = []
+    if given is not None:
+        response = await sandbox.execute(
+            ExecuteRequest(
+                code=task.program.code,
+                entry_point=task.program.entry_point,
+                calls=[Call(input_json=given)],
+                trace_steps=trace_steps,
+                unlimited_sizes=True,
+            )
+        )
+        runs = [run for result in response.results if (run := run_of(source, result))]
+    return find_statements(rationale, source, runs, output_prediction=output_prediction)
+
+
+def run_of(source: Source, result: CallResult) -> Run | None:
+    """Return the run that a call's result shows, if its trace can be read."""
+    try:
+        trace = parse_trace(result.trace_json)
+    except ValueError:
+        return None
+    returned = result.outcome == Outcome.OUTCOME_OK
+    return Run(source, trace, output=loaded(result.output_json) if returned else OPAQUE)
+
+
+def find_statements(
+    rationale: str, source: Source, runs: Sequence[Run], *, output_prediction: bool
+) -> list[Statement]:
+    """Return the statements of a text about values, in order, each with its support.
+
+    A pure function: `runs` are the runs of the program that the text may be about. Without
+    any, only arithmetic can be supported or contradicted.
+    """
+    context = Context(rationale, [run for run in runs if run.trace.frames])
+    _Reader(context, source, output_prediction=output_prediction).read()
+    return _without_overlaps(context.found)
+
+
+class _Reader:
+    def __init__(self, context: Context, source: Source, *, output_prediction: bool) -> None:
+        self._context = context
+        self._source = source
+        self._output_prediction = output_prediction
+        nodes = list(ast.walk(source.tree))
+        names = {n.id for n in nodes if isinstance(n, ast.Name)}
+        names |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+        functions = {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+        self._gatherer = Gatherer(
+            names=names - functions - {"print"},
+            functions=functions,
+            caret_is_power=not any(isinstance(n, ast.BitXor) for n in nodes),
+        )
+        self._quoted = {line.strip() for line in ast.unparse(source.tree).splitlines()}
+        self._moments = [Moments(run) for run in context.runs]
+
+    def read(self) -> None:
+        text = self._context.text
+        gathered = lines(text)
+        place = 0
+        while place < len(gathered):
+            line = gathered[place]
+            if line.kind == "row":
+                end = place
+                while end < len(gathered) and gathered[end].kind == "row":
+                    end += 1
+                self._table(gathered[place:end])
+                place = end
+                continue
+            place += 1
+            self._line(line, last=place == len(gathered))
+
+    def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
+        return self._gatherer.items(tokens(self._context.text, start, end, code=code))
+
+    def _line(self, line: Line, *, last: bool) -> None:
+        code = line.kind == "code"
+        content = self._context.text[line.whole : line.end].strip()
+        if code and content in self._quoted:
+            return
+        items = self._items(line.start, line.end, code=code)
+        if last and self._output_prediction:
+            read_alone(items, self._context)
+        for part, deeper in _parts(items):
+            windows = [moments.enter(part, line.indent + deeper) for moments in self._moments]
+            self._context.window = windows[0] if len(windows) == 1 else None
+            for sentence in sentences(part, wishes=not self._output_prediction):
+                read_chains(sentence, self._context)
+                read_conditions(sentence, self._context)
+                read_phrases(sentence, self._context)
+                read_sequences(sentence, self._context)
+                read_counts(sentence, self._context)
+                read_results(sentence, self._context, output_prediction=self._output_prediction)
+
+    def _table(self, rows: Sequence[Line]) -> None:
+        text = self._context.text
+        columns: list[Column | None] = []
+        read: list[Row] = []
+        for line in rows:
+            if is_separator(text, line):
+                continue
+            places = cells(text, line)
+            contents = [self._items(start, end, code=True) for start, end in places]
+            if not columns:
+                columns = [column(items) for items in contents]
+                continue
+            found = [
+                one
+                for about, items, (start, end) in zip(columns, contents, places, strict=False)
+                if about and items and (one := cell(about, items, text[start:end], start, end))
+            ]
+            read.append(Row(tuple(found)))
+        if read:
+            judge_table(read, self._context)
+
+
+def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:
+    """Split a line at semicolons that a label follows: `i = 3: x = 1; i = 4: x = 2`."""
+    pieces: list[list[Item]] = [[]]
+    for item in items:
+        if item.text == ";" and item.kind == "sign":
+            pieces.append([])
+        else:
+            pieces[-1].append(item)
+    labelled = sum(any(item.text == ":" for item in piece) for piece in pieces)
+    if len(pieces) < 2 or labelled < len(pieces):
+        return [(items, 0)]
+    first = pieces[0]
+    colon = next((n for n, item in enumerate(first) if item.text == ":"), None)
+    if colon is not None and all(item.kind == "word" for item in first[:colon]):
+        pieces[0] = first[colon + 1 :]
+    return [(piece, 1) for piece in pieces]
+
+
+def _without_overlaps(found: Sequence[Statement]) -> list[Statement]:
+    """Return the statements in order, of two about the same thing at one place the surer."""
+    kept: dict[tuple[int, int, str], Statement] = {}
+    for one in found:
+        key = (one.start, one.end, one.subject)
+        before = kept.get(key)
+        if before is None or before.support is Support.UNKNOWN:
+            kept[key] = one
+    return sorted(kept.values(), key=lambda one: (one.start, one.end))

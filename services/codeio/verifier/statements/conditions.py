@@ -1,0 +1,231 @@
+"""Conditions and what is said of them: `5 > 3 is false`, `x > 2 holds`, `is 4 < 4? no`."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codeio.verifier.statements.chains import differences
+from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
+from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.run import Run
+    from codeio.verifier.statements.sentences import Sentence
+
+_FILLING = frozenset(
+    "is are was which that this it condition check test comparison evaluates to gives yields returns "
+    "now again also therefore still indeed clearly both becomes here there then comes out as no-longer "
+    "longer be does do be a so the turns in fact obviously trivially simply".split()
+)
+_FILLING_SIGNS = frozenset((")", ",", "→", "=", "?", ":", "-"))
+_MOST_FILLING = 8
+_ASSERTING = frozenset("since because as given so thus hence therefore that".split())
+_ASKING = frozenset(
+    "if whether when while until check checks checking checked test tests testing condition is does "
+    "compare compares long asks else elif do are was were guard only for not nor neither".split()
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    outcome: bool
+    place: int
+    """Of the item that says it."""
+    always: bool
+
+
+def read_conditions(sentence: Sentence, context: Context) -> None:
+    """Find what is said of the conditions of a sentence."""
+    items = sentence.items
+    for place, item in enumerate(items):
+        if not is_condition(item) or sentence.silent[place]:
+            continue
+        instance = _instance_at(items, place + 1, item)
+        end = place + 1 if instance is None else place + 2
+        verdict = verdict_after(items, end)
+        if verdict is None and "neither" in sentence.words() and "nor" in sentence.words():
+            verdict = _neither(items, place, end)
+        if verdict is None and (place == 0 or _asserted(items, place)):
+            follows = items[end] if end < len(items) else None
+            asked = follows is not None and follows.text == "?"
+            if not asked and (item.literal or _is_reason(items, place)):
+                verdict = Verdict(True, end - 1, always=False)
+            elif not asked and (claim := _said_equal(item, context)):
+                left, said = claim
+                context.value((item, item), left, said)
+        if verdict is not None:
+            _judge(items, place, verdict, context)
+            if instance is not None:
+                _judge_instance(item, instance, verdict, context)
+
+
+def is_condition(item: Item) -> bool:
+    node = item.node
+    return isinstance(node, ast.Compare | ast.BoolOp) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    )
+
+
+def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
+    """Return what is said of a condition right after it."""
+    negated = always = False
+    for at in range(place, min(len(items), place + _MOST_FILLING)):
+        item = items[at]
+        word = item.lower
+        if item.literal and isinstance(item.value, bool) and item.plain:
+            return Verdict(item.value is not negated, at, always)
+        if word in NEGATIONS or (word == "no" and _next(items, at) == "longer"):
+            negated = not negated
+            always = always or word == "never"
+        elif word in ("always",):
+            always = True
+        elif word in YES or word in NO:
+            if word in NO and word == "no" and at > place and items[at - 1].kind == "word":
+                return None
+            return Verdict((word in YES) is not negated, at, always)
+        elif item.kind == "expression":
+            return None
+        elif not (word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS):
+            return None
+    return None
+
+
+def _next(items: Sequence[Item], at: int) -> str:
+    return items[at + 1].lower if at + 1 < len(items) else ""
+
+
+def _asserted(items: Sequence[Item], place: int) -> bool:
+    before = items[max(0, place - 3) : place]
+    for item in reversed(before):
+        if item.lower in _ASKING and item.kind == "word":
+            return False
+        if item.kind == "sign" and item.text in (",", ";", ":", "→", "."):
+            return True
+        if item.lower in _ASSERTING:
+            return True
+    return True
+
+
+def _is_reason(items: Sequence[Item], place: int) -> bool:
+    """Tell whether a condition of the program stands as a reason: `since x > 2, ...`."""
+    return (
+        bool(place)
+        and items[place - 1].lower in ("since", "because", "as", "and", "given")
+        and (
+            items[place - 1].lower != "and"
+            or any(i.lower in ("since", "as") for i in items[:place])
+        )
+    )
+
+
+def _neither(items: Sequence[Item], place: int, end: int) -> Verdict | None:
+    """Read `neither A nor B holds` for each of the two."""
+    before = [item.lower for item in items[max(0, place - 1) : place]]
+    if "neither" in before or "nor" in before:
+        for at in range(end, len(items)):
+            if items[at].lower in YES:
+                return Verdict(False, end - 1, always=False)
+    return None
+
+
+def _said_equal(item: Item, context: Context) -> tuple[ast.expr, Stated] | None:
+    """Read `counts == {"a": 1}` as a statement where the program does not ask it itself."""
+    match item.node:
+        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+            pass
+        case _:
+            return None
+    if any(ast.unparse(item.node) in run.recorded for run in context.runs):
+        return None
+    try:
+        value = ast.literal_eval(right)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return left, stated(value, ast.unparse(right))
+
+
+def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context) -> None:
+    item = items[place]
+    end = items[max(place, verdict.place)]
+    if item.node is None:
+        return
+    word = "true" if verdict.outcome else "false"
+    if item.literal:
+        support = arithmetic(bool(item.value) is verdict.outcome)
+        if support is Support.SUPPORTED and context.runs and _never_compared(item, context.runs):
+            support = Support.CONTRADICTED
+        context.add("condition", (item, end), item.text, word, support)
+        return
+    said = Stated(TRUE if verdict.outcome else FALSE, word)
+    context.value((item, end), item.node, said, kind="condition", always=verdict.always)
+
+
+def _never_compared(item: Item, runs: Sequence[Run]) -> bool:
+    """Tell whether the program compares with this limit, but never this value."""
+    match item.node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            pass
+        case _:
+            return False
+    sides = [_number(left), _number(right)]
+    if OPAQUE in sides:
+        return False
+    return all(_never_in(run, type(op), sides) for run in runs)
+
+
+def _never_in(run: Run, op: type[ast.cmpop], sides: list[Any]) -> bool:
+    if not run.complete or op in (ast.Eq, ast.NotEq):
+        return False
+    alike_found = False
+    for node, pairs in run.comparisons:
+        for left, right in pairs:
+            if OPAQUE in (left, right):
+                return False
+            if alike(sides[0], left) and alike(sides[1], right):
+                return False
+            if alike(sides[1], left) and alike(sides[0], right):
+                return False
+        if isinstance(node.ops[0], op):
+            rights = {repr(right) for _, right in pairs}
+            alike_found = alike_found or (
+                rights == {repr(sides[1])} and not isinstance(node.comparators[0], ast.Constant)
+            )
+    return alike_found
+
+
+def _number(node: ast.expr) -> Any:
+    from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+
+    try:
+        value = evaluate(node, {})
+    except UnevaluableError:
+        return OPAQUE
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else OPAQUE
+
+
+def _instance_at(items: Sequence[Item], place: int, pattern: Item) -> Item | None:
+    """Return the same condition with values put in, if it follows in brackets."""
+    if place >= len(items) or pattern.literal:
+        return None
+    item = items[place]
+    if item.kind == "expression" and item.text.startswith("(") and is_condition(item):
+        return item
+    return None
+
+
+def _judge_instance(pattern: Item, instance: Item, verdict: Verdict, context: Context) -> None:
+    if instance.literal:
+        support = arithmetic(bool(instance.value) is verdict.outcome)
+        word = "true" if verdict.outcome else "false"
+        context.add("condition", (instance, instance), instance.text, word, support)
+    if pattern.node is not None and instance.node is not None:
+        for part, value in differences(pattern.node, instance.node):
+            context.value((instance, instance), part, stated(value, repr(value)))

@@ -1,0 +1,163 @@
+"""Works out expressions over plain values: arithmetic, comparisons, indexing, a few functions.
+
+Nothing is compiled or executed. A syntax tree is walked, only what stands in the tables
+below is known, and sizes are bounded, so that no text of a rationale can cost much.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_MAX_NODES = 300
+_MAX_LENGTH = 4000
+_MAX_BITS = 2000
+
+
+class UnevaluableError(ValueError):
+    """The expression has no value that can be worked out here."""
+
+
+def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return the value of an expression where its names have these values.
+
+    Raises:
+        UnevaluableError: it names something unknown, fails, or would get too large.
+    """
+    if sum(1 for _ in ast.walk(node)) > _MAX_NODES:
+        raise UnevaluableError("too long")
+    try:
+        return _value(node, names)
+    except UnevaluableError:
+        raise
+    except (ArithmeticError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise UnevaluableError(str(error)) from error
+
+
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0912
+    def value(part: ast.expr) -> Any:
+        return _value(part, names)
+
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None as constant):
+            return constant
+        case ast.Name(id=name):
+            if name in names:
+                return names[name]
+        case ast.List(elts=parts):
+            return [value(part) for part in parts]
+        case ast.Tuple(elts=parts):
+            return tuple(value(part) for part in parts)
+        case ast.Set(elts=parts):
+            return {value(part) for part in parts}
+        case ast.Dict(keys=keys, values=parts) if None not in keys:
+            return {value(k): value(v) for k, v in zip(keys, parts, strict=True) if k}
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
+            return _UNARY[type(op)](value(operand))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            return _bounded(type(op), value(left), value(right))
+        case ast.BoolOp(op=op, values=parts):
+            stopping = isinstance(op, ast.Or)
+            for part in parts[:-1]:
+                if bool(found := value(part)) is stopping:
+                    return found
+            return value(parts[-1])
+        case ast.Compare(left=left, ops=ops, comparators=parts):
+            before = value(left)
+            for op, part in zip(ops, parts, strict=True):
+                after = value(part)
+                if type(op) not in _COMPARISONS or not _COMPARISONS[type(op)](before, after):
+                    return False
+                before = after
+            return True
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return value(body) if value(test) else value(orelse)
+        case ast.Subscript(value=base, slice=ast.Slice(lower=lower, upper=upper, step=step)):
+            bounds = (None if part is None else value(part) for part in (lower, upper, step))
+            return value(base)[slice(*bounds)]
+        case ast.Subscript(value=base, slice=index):
+            return value(base)[value(index)]
+        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in _FUNCTIONS:
+            return _FUNCTIONS[name](*map(value, parts))
+        case ast.Call(func=ast.Attribute(value=base, attr=name), args=parts, keywords=[]):
+            text = value(base)
+            if type(text) is str and name in _METHODS and len(text) <= _MAX_LENGTH:
+                return getattr(text, name)(*map(value, parts))
+        case _:
+            pass
+    raise UnevaluableError(type(node).__name__)
+
+
+def _bounded(op: type[ast.operator], left: Any, right: Any) -> Any:
+    if op is ast.Pow:
+        small = isinstance(right, int | float) and abs(right) <= 200
+        if not small or (isinstance(left, int) and left.bit_length() * abs(right) > _MAX_BITS):
+            raise UnevaluableError("too large a power")
+    elif op is ast.LShift:
+        if not 0 <= right <= 200:
+            raise UnevaluableError("too large a shift")
+    elif op is ast.Mod and isinstance(left, str):
+        raise UnevaluableError("a format")
+    elif op is ast.Mult:
+        for text, times in ((left, right), (right, left)):
+            if isinstance(text, str | list | tuple) and (
+                not isinstance(times, int) or len(text) * times > _MAX_LENGTH
+            ):
+                raise UnevaluableError("too long a repetition")
+    for side in (left, right):
+        if isinstance(side, int) and side.bit_length() > _MAX_BITS:
+            raise UnevaluableError("too large a number")
+    return _BINARY[op](left, right)
+
+
+def _sized(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        for one in arguments:
+            if isinstance(one, range) and len(one) > _MAX_LENGTH:
+                raise UnevaluableError("too long a range")
+        return function(*arguments)
+
+    return call
+
+
+def _round(number: float, digits: int | None = None) -> float:
+    if digits is not None and abs(digits) > 30:
+        raise UnevaluableError("too many digits")
+    return round(number, digits)
+
+
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
+    ast.Invert: operator.invert,
+}  # fmt: skip
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Pow: operator.pow, ast.BitXor: operator.xor, ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+}  # fmt: skip
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b, ast.Is: lambda a, b: a is b or a == b,
+    ast.IsNot: lambda a, b: a is not b and a != b,
+}  # fmt: skip
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: _sized(function)
+    for name, function in {
+        "abs": abs, "bool": bool, "bin": bin, "chr": chr, "dict": dict, "divmod": divmod,
+        "float": float, "floor": math.floor, "ceil": math.ceil, "gcd": math.gcd, "int": int,
+        "len": len, "list": list, "max": max, "min": min, "ord": ord, "range": range,
+        "reversed": lambda items: list(reversed(items)), "round": _round, "set": set,
+        "sorted": sorted, "sqrt": math.sqrt, "str": str, "sum": sum, "tuple": tuple,
+    }.items()
+}  # fmt: skip
+_METHODS = frozenset(
+    "upper lower strip lstrip rstrip title capitalize swapcase split count find index startswith "
+    "endswith isdigit isalpha isalnum isupper islower isspace".split()
+)

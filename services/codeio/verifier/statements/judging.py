@@ -1,0 +1,117 @@
+"""Judges what a text says of the program's run: supported, contradicted, or neither."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from codeio.verifier.statements.run import OPAQUE, Run, within
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.run import Episode, Round
+    from codeio.verifier.statements.stated import Stated
+
+
+class Support(Enum):
+    """What a trace says to a statement."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNKNOWN = "unknown"
+
+
+Kind: TypeAlias = Literal["value", "arithmetic", "condition", "loop", "result", "call", "order"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a rationale about values, with what the trace says to it."""
+
+    start: int
+    end: int
+    text: str
+    kind: Kind
+    subject: str
+    stated: str
+    support: Support
+    corrected: bool = False
+    """Whether the text itself takes the statement back at once (`wait, no`)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rounds of loops, or calls, that a stretch of text is about."""
+
+    rounds: tuple[Round, ...]
+    exact: bool = True
+    """Whether the text names the moment, so that another moment is a contradiction."""
+
+
+def judge(
+    run: Run,
+    node: ast.expr,
+    said: Stated,
+    *,
+    window: Window | None = None,
+    always: bool = False,
+    last: bool = False,
+) -> Support:
+    """Judge a statement about the value of an expression.
+
+    `always`: it is said of the whole run; `last`: of the end.
+    """
+    episodes = run.episodes(node)
+    if not episodes:
+        return Support.UNKNOWN
+    if always:
+        return _always(run, episodes, said)
+    answers = [said.holds(episode.value) for episode in episodes]
+    if last and run.complete:
+        return _last(run, node, episodes, said)
+    if window is not None:
+        inside = [e for r in window.rounds for e in within(episodes, r.start, r.end)]
+        if inside:
+            found = [said.holds(episode.value) for episode in inside]
+            if True in found:
+                return Support.SUPPORTED
+            if None in found or not window.exact:
+                return _sometime(run, answers) if None not in found else Support.UNKNOWN
+            return Support.CONTRADICTED
+    return _sometime(run, answers, elsewhere=window is not None)
+
+
+def _sometime(run: Run, answers: Sequence[bool | None], *, elsewhere: bool = False) -> Support:
+    if True in answers:
+        return Support.UNKNOWN if elsewhere else Support.SUPPORTED
+    if None in answers or not run.complete:
+        return Support.UNKNOWN
+    return Support.CONTRADICTED
+
+
+def _always(run: Run, episodes: Sequence[Episode], said: Stated) -> Support:
+    answers = [said.holds(episode.value) for episode in episodes]
+    if False in answers:
+        return Support.CONTRADICTED
+    return Support.SUPPORTED if run.complete and None not in answers else Support.UNKNOWN
+
+
+def _last(run: Run, node: ast.expr, episodes: Sequence[Episode], said: Stated) -> Support:
+    answers = [said.holds(episode.value) for episode in episodes]
+    end = said.holds(max(episodes, key=lambda e: (e.end, e.start)).value)
+    if end:
+        return Support.SUPPORTED
+    if True not in answers:
+        return _sometime(run, answers)
+    # Of several calls, or of a loop's own variable, the end is not one moment.
+    entry = isinstance(node, ast.Name) and all(
+        node.id not in step.changes for step in run.trace.steps if step.frame != 0
+    )
+    return Support.CONTRADICTED if entry and end is False else Support.UNKNOWN
+
+
+def is_opaque(value: object) -> bool:
+    return value is OPAQUE

@@ -1,0 +1,283 @@
+"""Which moment of the run a line is about: its label, and the labels of the lines above it.
+
+A label is what a line begins with: the variables of a loop (`i = 3:`), a round
+(`Iteration 2:`), the condition of a `while` with its values, or a call. Deeper lines are
+about the same moment; rounds that are told in order are taken in order.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from codeio.verifier.statements.chains import differences
+from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.judging import Window
+from codeio.verifier.statements.numbers import ordinal
+from codeio.verifier.statements.run import OPAQUE, Round
+from codeio.verifier.statements.stated import stated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.run import LoopRun, Run
+
+_ROUND_WORDS = frozenset("iteration round pass loop trip".split())
+_LEADING = frozenset("for with when at now next then the on in after during finally and".split())
+_LEAVING = frozenset("after finally end so thus therefore hence result output return final".split())
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a line says it is about."""
+
+    values: Mapping[str, Any]
+    """Loop variables."""
+    number: int | None
+    conditions: tuple[Item, ...]
+    call: ast.Call | None
+    end: int
+    """Place behind the label's items."""
+    alone: bool
+    """Nothing follows in the line."""
+
+
+@dataclass
+class _Level:
+    indent: int
+    window: Window | None
+    alone: bool
+    keys: frozenset[str] = frozenset()
+
+
+@dataclass
+class Moments:
+    """Follows the labels of one text through one run."""
+
+    run: Run
+    _levels: list[_Level] = field(default_factory=list)
+    _reached: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def enter(self, items: Sequence[Item], indent: int) -> Window | None:
+        """Return the moment that a line is about, and keep it for the lines below."""
+        label = read_label(items, self.run)
+        while self._levels and self._closes(self._levels[-1], indent, items, label):
+            self._levels.pop()
+        around = self._levels[-1].window if self._levels else None
+        if label is None:
+            return around
+        window = self._find(label, around) or around
+        keys = frozenset(label.values) | ({"#"} if label.number is not None else frozenset())
+        self._levels.append(_Level(indent, window, label.alone, keys))
+        return window
+
+    @staticmethod
+    def _closes(level: _Level, indent: int, items: Sequence[Item], label: Label | None) -> bool:
+        if indent < level.indent:
+            return True
+        if indent > level.indent:
+            return False
+        if not level.alone:
+            return True
+        if label is not None:
+            return True
+        return bool(items) and items[0].lower in _LEAVING
+
+    def _find(self, label: Label, around: Window | None) -> Window | None:
+        if label.call is not None:
+            return self._call(label.call, around)
+        candidates = self._rounds(label, around)
+        if not candidates:
+            return None
+        key = (frozenset(label.values), label.number is not None, bool(label.conditions), around)
+        reached = self._reached.get(key, -1)
+        later = [one for one in candidates if one.start > reached]
+        chosen = (later or candidates)[0]
+        self._reached[key] = chosen.start
+        if not later and len(candidates) > 1:
+            return Window(tuple(candidates))
+        return Window((chosen,))
+
+    def _loops(self, around: Window | None) -> list[LoopRun]:
+        if around is None:
+            return list(self.run.loops)
+        return [
+            loop
+            for loop in self.run.loops
+            if any(r.start <= loop.first <= r.end for r in around.rounds)
+        ]
+
+    def _rounds(self, label: Label, around: Window | None) -> list[Round]:
+        found: list[Round] = []
+        for loop in self._loops(around):
+            if label.values:
+                if set(label.values) <= loop.targets:
+                    found += [r for r in loop.rounds if self._matches(loop, r, label.values)]
+            elif label.conditions:
+                if isinstance(loop.node, ast.While):
+                    found += [r for r in loop.rounds if self._tested(loop, r, label.conditions)]
+            elif label.number is not None and 0 < label.number <= len(loop.rounds):
+                if self._is_main(loop, around):
+                    found.append(loop.rounds[label.number - 1])
+        return sorted(found, key=lambda r: r.start)
+
+    def _is_main(self, loop: LoopRun, around: Window | None) -> bool:
+        """Tell whether a loop is the outermost of those that a line may be about."""
+        loops = self._loops(around)
+        outermost = [
+            one
+            for one in loops
+            if not any(
+                other is not one and other.first < one.first and one.last <= other.last
+                for other in loops
+            )
+        ]
+        return outermost == [loop]
+
+    def _matches(self, loop: LoopRun, one: Round, values: Mapping[str, Any]) -> bool:
+        known = self.run.variables(loop.frame, one.start, set(values))
+        return all(
+            name in known and stated(value, str(value)).holds(known[name])
+            for name, value in values.items()
+        )
+
+    def _tested(self, loop: LoopRun, one: Round, conditions: Sequence[Item]) -> bool:
+        pattern = loop.node.test if isinstance(loop.node, ast.While) else None
+        parts = [pattern, *(pattern.values if isinstance(pattern, ast.BoolOp) else ())]
+        texts = {ast.unparse(part) for part in parts if part is not None}
+        source, *instances = conditions
+        if source.node is None or ast.unparse(source.node) not in texts:
+            return False
+        for instance in instances:
+            if instance.node is None:
+                continue
+            for part, value in differences(source.node, instance.node):
+                names = {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
+                known = self.run.variables(loop.frame, one.start - 1, names)
+                if isinstance(part, ast.Name) and part.id in known and known[part.id] != value:
+                    return False
+        return True
+
+    def _call(self, call: ast.Call, around: Window | None) -> Window | None:
+        if not isinstance(call.func, ast.Name | ast.Attribute):
+            return None
+        function = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
+        given: list[tuple[str | None, Any]] = []
+        for argument in call.args:
+            given.append((None, _literal(argument)))
+        for keyword in call.keywords:
+            given.append((keyword.arg, _literal(keyword.value)))
+        found = []
+        for arguments, _, start, end in self.run.called(function):
+            if around is not None and not any(r.start <= start <= r.end for r in around.rounds):
+                continue
+            own = [value for name, value in arguments.items() if name not in ("self", "cls")]
+            if all(
+                value is OPAQUE
+                or (
+                    arguments.get(name) == value
+                    if name
+                    else place < len(own) and own[place] == value
+                )
+                for place, (name, value) in enumerate(given)
+            ):
+                found.append(Round(start, end))
+        if not found:
+            return None
+        key = ("call", ast.dump(call), around)
+        reached = self._reached.get(key, -1)
+        chosen = next((one for one in found if one.start > reached), found[0])
+        self._reached[key] = chosen.start
+        return Window((chosen,))
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return OPAQUE
+
+
+def read_label(items: Sequence[Item], run: Run) -> Label | None:
+    """Return the label that a line begins with, if it does."""
+    at = 0
+    while at < len(items) and at < 3 and items[at].lower in _LEADING:
+        at += 1
+    if at >= len(items):
+        return None
+    if (numbered := _numbered(items, at)) is not None:
+        number, end = numbered
+        return Label({}, number, (), None, end, _ends(items, end))
+    targets = {name for loop in run.loops for name in loop.targets}
+    values: dict[str, Any] = {}
+    end = at
+    while (
+        end + 2 < len(items)
+        and items[end].name in targets
+        and items[end + 1].text in ("=", "==")
+        and items[end + 2].plain
+    ):
+        values[items[end].name] = items[end + 2].value
+        end += 3
+        if (
+            end + 2 < len(items)
+            and items[end].lower in (",", "and")
+            and items[end + 1].name in targets
+        ):
+            end += 1
+        elif not (end < len(items) and items[end].name in targets and items[end].code):
+            break
+    if values:
+        closed = (
+            end >= len(items)
+            or (
+                items[end].kind == "sign"
+                and items[end].text in (":", "→", ",", ".", ";", "-", "(", "|")
+            )
+            or items[end].kind == "word"
+            or items[end].spaced
+        )
+        return Label(values, None, (), None, end, _ends(items, end)) if closed else None
+    if is_condition(items[at]) and not items[at].literal or _is_loop_test(items[at], run):
+        conditions = [items[at]]
+        end = at + 1
+        if end < len(items) and items[end].kind == "expression" and items[end].text.startswith("("):
+            conditions.append(items[end])
+            end += 1
+        if end < len(items) and items[end].text in (":", "and"):
+            return Label({}, None, tuple(conditions), None, end, _ends(items, end))
+        return None
+    call = next((item for item in items[: at + 3] if isinstance(item.node, ast.Call)), None)
+    if call is not None and items[-1].text == ":" and isinstance(call.node, ast.Call):
+        return Label({}, None, (), call.node, len(items), alone=False)
+    return None
+
+
+def _is_loop_test(item: Item, run: Run) -> bool:
+    node = item.node
+    if node is None:
+        return False
+    text = ast.unparse(node)
+    return any(
+        isinstance(loop.node, ast.While) and ast.unparse(loop.node.test) == text
+        for loop in run.loops
+    )
+
+
+def _numbered(items: Sequence[Item], at: int) -> tuple[int, int] | None:
+    item = items[at]
+    after = items[at + 1] if at + 1 < len(items) else None
+    if after is None:
+        return None
+    if item.lower in _ROUND_WORDS and after.plain and type(after.value) is int:
+        return after.value, at + 2
+    if (number := ordinal(item.lower)) is not None and after.lower in (*_ROUND_WORDS, "time"):
+        return number, at + 2
+    return None
+
+
+def _ends(items: Sequence[Item], end: int) -> bool:
+    rest = items[end:]
+    return all(item.kind == "sign" for item in rest)

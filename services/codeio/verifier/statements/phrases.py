@@ -1,0 +1,340 @@
+"""Statements in words: `n becomes 20`, `total is not 4`, `depth is greater than zero`."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codeio.verifier.statements.chains import EQUAL, chain_at
+from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.sentences import NEGATIONS
+from codeio.verifier.statements.stated import EMPTY, EVEN, FALSE, ODD, TRUE, Stated, stated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.sentences import Sentence
+
+_LINKS = frozenset(
+    "is are was were be been being become becomes became equal equals get gets got goes go went drop "
+    "drops dropped fall falls fell rise rises rose grow grows grew increase increases increased "
+    "decrease decreases decreased jump jumps jumped climb climbs climbed stay stays stayed remain "
+    "remains remained keep keeps kept stand stands start starts started begin begins began end ends "
+    "ended finish finishes finished turn turns turned evaluates works computes gives yields returns "
+    "holds hold contains has had have reads reach reaches reached hit hits takes follows sits "
+    "incremented decremented bumped reduced raised lowered updated changed set reset assigned "
+    "initialized initialised brought moves moved advances advanced comes came sinks lands up down "
+    "back out off to at as into on now then still also again just exactly only simply therefore thus "
+    "hence so currently initially finally already the a an value with should will does do did it's "
+    "which indeed consequently afterwards once more ultimately precisely both all actually really "
+    "that's right clearly unchanged being after-all in-turn turn same there here well".split()
+)
+_ABOUT = frozenset("about roughly approximately around approx nearly almost close circa".split())
+_LAST = frozenset("finally final ultimately end ends ended finishes finish eventual".split())
+_ALWAYS = frozenset("throughout always ever".split())
+_BRINGING = frozenset(
+    "bring brings bringing take takes taking raise raises raising drop drops set sets setting update "
+    "updates updating change changes changing lower lowers move moves moving reset resets increment "
+    "increments incrementing initialize initializes initialise initialises make makes making push "
+    "pushes pushing leave leaves leaving increase increases increasing decrease decreases reduces "
+    "reducing decreasing".split()
+)
+_BARE = frozenset("make makes making leave leaves leaving".split())
+_NOT_OF = frozenset(
+    "of by in for from than on per between under over modulo times inside without except".split()
+)
+_AFTER_VALUE = frozenset(
+    "times time more less larger smaller greater higher lower bigger fewer percent iterations iteration "
+    "rounds passes rd th steps ways apart away plus minus or".split()
+)
+_UNITS = frozenset(
+    "elements element items item entries entry characters character chars letters letter keys key "
+    "numbers members words elements".split()
+)
+_RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
+    sorted(
+        (
+            (tuple(words.split()), sign)
+            for sign, phrases in {
+                ">=": "greater than or equal to|at least|larger than or equal to|no less than|"
+                "more than or equal to|bigger than or equal to",
+                "<=": "less than or equal to|at most|no more than|smaller than or equal to|"
+                "no greater than|within",
+                ">": "greater than|larger than|bigger than|more than|higher than|above|exceeds|"
+                "exceed|over|beyond|strictly greater than",
+                "<": "less than|smaller than|lower than|below|under|fewer than|strictly less than",
+                "!=": "different from|differs from|unequal to|not equal to",
+                "=": "equal to|equals|equal|the same as|identical to|exactly",
+            }.items()
+            for words in phrases.split("|")
+        ),
+        key=lambda pair: -len(pair[0]),
+    )
+)
+_MOST_WORDS = 9
+
+
+@dataclass
+class _Said:
+    """What stands between a subject and its value."""
+
+    negated: bool = False
+    about: bool = False
+    relation: str = "="
+    last: bool = False
+    always: bool = False
+    length: bool = False
+    words: int = 0
+    end: int = 0
+
+
+def read_phrases(sentence: Sentence, context: Context) -> None:
+    """Find the statements in words of a sentence."""
+    items = sentence.items
+    for place, item in enumerate(items):
+        if item.kind != "expression" or sentence.silent[place] or is_condition(item):
+            continue
+        if _is_object(items, place):
+            continue
+        said = _link(items, place)
+        if said is None or said.end >= len(items) or sentence.silent[said.end]:
+            continue
+        if item.literal:
+            _of_literal(items, place, said, context)
+        else:
+            _of_subject(items, place, said, context)
+
+
+def _is_object(items: Sequence[Item], place: int) -> bool:
+    """Tell whether an expression is part of a larger phrase: `the sum of a and b is 5`."""
+    if place == 0:
+        return False
+    before = items[place - 1]
+    if before.kind == "sign":
+        return before.text in ("+", "-", "*", "/", "//", "%", "**", "^", "(", "+=", "-=", "*=", ".")
+    earlier = items[place - 2] if place >= 2 else None
+    if before.lower in ("the", "a", "an", "this", "that") and earlier is not None:
+        before, earlier = earlier, items[place - 3] if place >= 3 else None
+    if before.lower == "of" and earlier is not None and earlier.lower == "value":
+        return False
+    if before.lower in ("and", "or", "nor"):
+        joined = earlier is not None and earlier.kind == "expression" and not earlier.literal
+        return joined and (place < 3 or items[place - 3].lower not in ("=", "is", "becomes", "→"))
+    return before.kind == "word" and before.lower in _NOT_OF
+
+
+def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR0912
+    """Read on from a subject to its value; None when the words lead nowhere."""
+    said = _Said()
+    before = [item.lower for item in items[max(0, place - 3) : place]]
+    said.last = any(word in _LAST for word in before) or _at_the_end(items)
+    everything = {item.lower for item in items}
+    said.always = (
+        bool(everything & _ALWAYS)
+        or {"at", "any", "point"} <= everything
+        or ("along" in everything and "all" in everything)
+    )
+    bringing = any(word in _BRINGING for word in before)
+    bare = any(word in _BARE for word in before)
+    at = place + 1
+    while at < len(items) and said.words <= _MOST_WORDS:
+        item = items[at]
+        word = item.lower
+        if item.kind == "expression":
+            said.end = at
+            adjacent = said.words == 0
+            return said if not adjacent or bare or _adjacent(items, place, at) else None
+        if item.kind == "sign":
+            if item.text == ":" and said.words == 0 and items[place].name:
+                said.words += 1
+            elif not (item.text == "," and at + 1 < len(items) and items[at + 1].lower == "which"):
+                return None
+            at += 1
+            continue
+        matched = _relation(items, at)
+        if word in NEGATIONS or (
+            word == "no" and at + 1 < len(items) and items[at + 1].lower == "longer"
+        ):
+            said.negated = not said.negated
+            said.always = said.always or word == "never"
+            if word == "no":
+                at += 1
+        elif matched is not None:
+            words, said.relation = matched
+            at += words - 1
+        elif word in _ABOUT:
+            said.about = True
+        elif word in ("length", "size") and not said.words - said.negated > 4:
+            said.length = True
+        elif word in ("true", "false", "empty", "even", "odd", "null", "none", "nothing"):
+            said.end = at
+            return said if said.words else None
+        elif word == "to" and said.words == 0 and not bringing:
+            return None
+        elif word == "from":
+            said.words += 1
+        elif word not in _LINKS:
+            return None
+        said.last = said.last or word in ("ends", "ended", "finishes", "finish")
+        said.words += 1
+        at += 1
+    return None
+
+
+def _at_the_end(items: Sequence[Item]) -> bool:
+    words = [item.lower for item in items[:6]]
+    return words[:3] in (["at", "the", "end"], ["in", "the", "end"]) or words[:1] == ["finally"]
+
+
+def _adjacent(items: Sequence[Item], place: int, at: int) -> bool:
+    """Tell whether `total 5` says that total is 5."""
+    after = items[at + 1] if at + 1 < len(items) else None
+    closed = after is None or (after.kind == "sign" and after.text not in ("(", *EQUAL, "-", "/"))
+    return (
+        bool(items[place].name)
+        and len(items[place].name) > 1
+        and items[at].plain
+        and (closed or (after is not None and after.lower in ("and", "now", "so", "after")))
+    )
+
+
+def _relation(items: Sequence[Item], at: int) -> tuple[int, str] | None:
+    for words, sign in _RELATIONS:
+        if all(
+            at + n < len(items) and items[at + n].lower == word and items[at + n].kind == "word"
+            for n, word in enumerate(words)
+        ):
+            return len(words), sign
+    return None
+
+
+def _value(items: Sequence[Item], said: _Said) -> Stated | None:
+    """Return what is said, from the item where the value stands."""
+    item = items[said.end]
+    text = item.text
+    match item.lower if item.kind == "word" else "":
+        case "true":
+            return Stated(TRUE, text, negated=said.negated)
+        case "false":
+            return Stated(FALSE, text, negated=said.negated)
+        case "empty":
+            return Stated(EMPTY, text, negated=said.negated)
+        case "even":
+            return Stated(EVEN, text, negated=said.negated)
+        case "odd":
+            return Stated(ODD, text, negated=said.negated)
+        case "null" | "none":
+            return Stated(None, text, negated=said.negated)
+        case "nothing":
+            return None
+        case _:
+            pass
+    chain, _ = chain_at(items, said.end)
+    literals = [one for one, _ in chain if one.literal]
+    if not literals or not (chain[0][0].literal or len(chain) > 1):
+        return None
+    last = literals[-1]
+    if isinstance(last.node, ast.Compare | ast.BoolOp):
+        return None
+    about = said.about or any(approximate for _, approximate in chain)
+    result = stated(last.value, last.text, relation=said.relation, about=about)
+    return result.negation() if said.negated else result
+
+
+def _is_counted(items: Sequence[Item], said: _Said) -> bool:
+    after = items[said.end + 1] if said.end + 1 < len(items) else None
+    return after is not None and after.kind == "word" and after.lower in _AFTER_VALUE
+
+
+def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+    subject, end = items[place], items[said.end]
+    if subject.node is None or _is_counted(items, said):
+        return
+    after = items[said.end + 1] if said.end + 1 < len(items) else None
+    target = subject.node
+    words = [item.lower for item in items[place + 1 : said.end]]
+    if end.literal and isinstance(end.value, int) and after is not None and after.lower in _UNITS:
+        said.length = True
+    if said.length:
+        target = ast.Call(ast.Name("len", ast.Load()), [target], [])
+    if end.kind == "expression" and not end.literal:
+        chain, _ = chain_at(items, said.end)
+        if len(chain) == 1:
+            _with_expression(subject, end, said, context)
+            return
+    value = _value(items, said)
+    if value is None:
+        return
+    if "from" in words:
+        _from_to(items, place, said, context)
+        return
+    if {"ends", "end", "starts", "start", "begins"} & set(words) and "with" in words:
+        return
+    support = context.value(
+        (subject, end), target, value, always=said.always and said.negated, last=said.last
+    )
+    if said.negated and support is not Support.UNKNOWN and after is not None:
+        _instead(items, said, target, context)
+
+
+def _instead(items: Sequence[Item], said: _Said, target: ast.expr, context: Context) -> None:
+    """Read the second half of `is not 3 but 4`."""
+    at = said.end + 1
+    if items[at].text == "," and at + 1 < len(items):
+        at += 1
+    if items[at].lower in ("but", "it's") and at + 1 < len(items) and items[at + 1].literal:
+        value = items[at + 1]
+        context.value((items[said.end], value), target, stated(value.value, value.text))
+
+
+def _from_to(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+    """Read `goes from 250 to 35`."""
+    subject, first = items[place], items[said.end]
+    if subject.node is None:
+        return
+    context.value((subject, first), subject.node, stated(first.value, first.text))
+    at = said.end + 1
+    if at + 1 < len(items) and items[at].lower in ("to", "→", "up", "down"):
+        at += items[at].lower in ("up", "down")
+        if at + 1 < len(items) and items[at + 1].literal:
+            second = items[at + 1]
+            if any(subject.name in loop.targets for run in context.runs for loop in run.loops):
+                return
+            context.value((subject, second), subject.node, stated(second.value, second.text))
+
+
+_OPERATORS: dict[str, ast.cmpop] = {
+    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(), "=": ast.Eq(),
+}  # fmt: skip
+
+
+def _with_expression(subject: Item, end: Item, said: _Said, context: Context) -> None:
+    """Read `amount exceeds balance`."""
+    if said.relation == "=" or subject.node is None or end.node is None:
+        return
+    node = ast.Compare(subject.node, [_OPERATORS[said.relation]], [end.node])
+    outcome = Stated(FALSE if said.negated else TRUE, "false" if said.negated else "true")
+    context.value((subject, end), node, outcome, kind="condition", always=said.always)
+
+
+def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+    """Read `15 does not exceed 12` and `10 + 2 is not 11`."""
+    subject, end = items[place], items[said.end]
+    if said.words == 0 or _is_counted(items, said) or end.kind != "expression" or not end.literal:
+        return
+    value = _value(items, said)
+    if value is None or isinstance(subject.value, str | list | dict | tuple | bool):
+        return
+    if subject.plain and (said.relation == "=" or not _compares(items, place, said)):
+        return
+    support = arithmetic(value.holds(subject.value))
+    context.add("arithmetic", (subject, end), subject.text, value.text, support)
+
+
+def _compares(items: Sequence[Item], place: int, said: _Said) -> bool:
+    between = [item.lower for item in items[place + 1 : said.end]]
+    return bool({"is", "isn't", "doesn't", "does", "exceeds", "are", "was"} & set(between))

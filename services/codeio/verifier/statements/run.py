@@ -1,0 +1,320 @@
+"""One run of the program, asked what had which value when."""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from codeio.runtime import values
+from codeio.runtime.trace import ELISION, position
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from codeio.runtime.trace import Position, Source, Step, Trace
+
+_MAX_MOMENTS = 3000
+_WRAPPERS = ("deque(", "Counter(", "defaultdict(", "OrderedDict(", "frozenset(")
+
+
+class Opaque:
+    """A value that the trace does not show in full."""
+
+
+OPAQUE = Opaque()
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of steps during which something has a value."""
+
+    start: int
+    end: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One iteration of a loop: from the step of the header to the last of the body."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LoopRun:
+    """A loop from its first step to its last."""
+
+    node: ast.For | ast.AsyncFor | ast.While
+    frame: int
+    first: int
+    rounds: tuple[Round, ...]
+    last: int
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The variables that a `for` sets."""
+        if isinstance(self.node, ast.While):
+            return frozenset()
+        return frozenset(n.id for n in ast.walk(self.node.target) if isinstance(n, ast.Name))
+
+
+class Run:
+    """The trace of one call, looked up by what a text may name."""
+
+    def __init__(self, source: Source, trace: Trace, *, output: Any = OPAQUE) -> None:
+        self.source = source
+        self.trace = trace
+        self.output = output
+        self._parsed: dict[str, Any] = {}
+        self._episodes: dict[str, tuple[Episode, ...]] = {}
+        self._changes: dict[str, dict[int, tuple[list[int], list[str | None]]]] = {}
+        for step in trace.steps:
+            for name, text in step.changes.items():
+                frames = self._changes.setdefault(name, {})
+                steps, texts = frames.setdefault(step.frame, ([], []))
+                steps.append(step.index)
+                texts.append(text)
+
+    @cached_property
+    def functions(self) -> frozenset[str]:
+        """The names of the program's functions."""
+        nodes = ast.walk(self.source.tree)
+        return frozenset(
+            n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the program's variables."""
+        nodes = ast.walk(self.source.tree)
+        return frozenset(
+            n.id if isinstance(n, ast.Name) else n.arg
+            for n in nodes
+            if isinstance(n, ast.Name | ast.arg)
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the trace shows the whole run."""
+        return not self.trace.cut
+
+    def parse(self, text: str) -> Any:
+        """Return the value of a traced text, `OPAQUE` where it is not shown in full."""
+        if text not in self._parsed:
+            self._parsed[text] = _parse(text)
+        return self._parsed[text]
+
+    def episodes(self, node: ast.expr) -> tuple[Episode, ...]:
+        """Return when an expression had which value, in order; empty when it is unknown."""
+        key = ast.unparse(node)
+        if key not in self._episodes:
+            found = self.recorded.get(key, [])
+            if isinstance(node, ast.Name):
+                found = list(self._variable(node.id))
+            elif not found:
+                found = list(self._evaluated(node))
+            self._episodes[key] = tuple(sorted(found, key=lambda e: (e.start, e.end)))
+        return self._episodes[key]
+
+    @cached_property
+    def recorded(self) -> Mapping[str, list[Episode]]:
+        """What the program's own expressions came to, by their text."""
+        found: defaultdict[str, list[Episode]] = defaultdict(list)
+        texts: dict[Any, str] = {}
+        for step in self.trace.steps:
+            for place, seen in (*step.values.items(), *step.outcomes.items()):
+                if place not in texts:
+                    texts[place] = self.source.text(place)
+                end = self._end_of(step)
+                for value in seen:
+                    known = value if isinstance(value, bool) else self.parse(value)
+                    found[texts[place]].append(Episode(step.index, end, known))
+                if place in step.counts:
+                    found[texts[place]].append(Episode(step.index, end, OPAQUE))
+        return found
+
+    def _end_of(self, step: Step) -> int:
+        """Return the last step that a statement is under way: that of the calls it makes."""
+        return max((f.last for f in self.trace.calls.get(step.index, ())), default=step.index)
+
+    def _variable(self, name: str) -> Iterator[Episode]:
+        for frame, (steps, texts) in self._changes.get(name, {}).items():
+            last = max(self.trace.frames[frame].last, steps[-1])
+            for place, (start, text) in enumerate(zip(steps, texts, strict=True)):
+                if text is not None:
+                    end = steps[place + 1] if place + 1 < len(steps) else last
+                    yield Episode(start, end, self.parse(text))
+        if name not in self._changes and name in self.trace.constants:
+            yield Episode(0, len(self.trace.steps), self.parse(self.trace.constants[name]))
+
+    def _evaluated(self, node: ast.expr) -> Iterator[Episode]:
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        local = [name for name in names if name in self._changes]
+        if not local:
+            return
+        moments = 0
+        for frame in set.intersection(*(set(self._changes[name]) for name in local)):
+            steps = sorted({step for name in local for step in self._changes[name][frame][0]})
+            last = max(self.trace.frames[frame].last, steps[-1])
+            for place, start in enumerate(steps):
+                moments += 1
+                if moments > _MAX_MOMENTS:
+                    yield Episode(start, last, OPAQUE)
+                    return
+                known = self.variables(frame, start, names)
+                if any(value is OPAQUE for value in known.values()):
+                    value = OPAQUE
+                else:
+                    try:
+                        value = evaluate(node, known)
+                    except UnevaluableError:
+                        continue
+                yield Episode(start, steps[place + 1] if place + 1 < len(steps) else last, value)
+
+    def variables(self, frame: int, step: int, names: set[str]) -> dict[str, Any]:
+        """Return the values of variables of a frame after a step, where they have one."""
+        known: dict[str, Any] = {}
+        for name in names:
+            text = self.trace.variable(name, frame=frame, after=step)
+            if text is None and name not in self._changes:
+                text = self.trace.constants.get(name)
+            if text is not None:
+                known[name] = self.parse(text)
+        return known
+
+    @cached_property
+    def loops(self) -> tuple[LoopRun, ...]:
+        """The runs of the loops, in the order in which they begin."""
+        nodes = {
+            place: node
+            for place, node in self.source.statements.items()
+            if isinstance(node, ast.For | ast.AsyncFor | ast.While)
+        }
+        found: list[LoopRun] = []
+        for frame, steps in enumerate(self.trace.frame_steps):
+            for place, node in nodes.items():
+                if any(step.statement == place for step in steps):
+                    found += _runs_of(node, frame, steps)
+        return tuple(sorted(found, key=lambda run: run.first))
+
+    @cached_property
+    def comparisons(self) -> tuple[tuple[ast.Compare, tuple[tuple[Any, Any], ...]], ...]:
+        """What the program compared: each comparison with the pairs of values it saw."""
+        seen: dict[Position, list[tuple[Any, Any]]] = {}
+        for step in self.trace.steps:
+            for place in {**step.values, **step.outcomes}:
+                node = self.source.expressions.get(place)
+                if isinstance(node, ast.Compare) and len(node.ops) == 1:
+                    pair = (
+                        self._operand(node.left, step),
+                        self._operand(node.comparators[0], step),
+                    )
+                    seen.setdefault(place, []).append(pair)
+        nodes = self.source.expressions
+        return tuple(
+            (node, tuple(pairs))
+            for place, pairs in seen.items()
+            if isinstance(node := nodes.get(place), ast.Compare)
+        )
+
+    def _operand(self, node: ast.expr, step: Step) -> Any:
+        if found := step.values.get(position(node)):
+            return self.parse(found[0]) if len(found) == 1 else OPAQUE
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        known = self.variables(step.frame, step.index - 1, names)
+        if any(value is OPAQUE for value in known.values()):
+            return OPAQUE
+        try:
+            return evaluate(node, known)
+        except UnevaluableError:
+            return OPAQUE
+
+    @cached_property
+    def executions(self) -> Mapping[int, int]:
+        """How often the statements of each line were executed."""
+        counts: defaultdict[int, int] = defaultdict(int)
+        for step in self.trace.steps:
+            counts[step.statement.line] += 1
+        return counts
+
+    def called(self, function: str) -> Iterator[tuple[dict[str, Any], Any, int, int]]:
+        """Yield the arguments, the returned value and the extent of each call of a function."""
+        for frame in self.trace.frames:
+            if frame.function == function:
+                entry = self.trace.steps[frame.entry]
+                arguments = {name: self.parse(text) for name, text in entry.changes.items() if text}
+                returned = OPAQUE if frame.returned is None else self.parse(frame.returned)
+                yield arguments, returned, frame.entry, frame.last
+
+
+def _runs_of(
+    node: ast.For | ast.AsyncFor | ast.While, frame: int, steps: Sequence[Step]
+) -> Iterator[LoopRun]:
+    place = position(node)
+    inside = (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno)
+    starts: list[int] = []
+    first = header = -1
+    last = -1
+    for step in steps:
+        line = step.statement.line
+        if step.statement == place:
+            if first < 0:
+                first = step.index
+            header = step.index
+        elif first >= 0 and inside[0] <= line <= inside[1] and line >= place.line:
+            if header >= 0:
+                starts.append(header)
+            header = -1
+        elif first >= 0:
+            yield _loop_run(node, frame, first, starts, last)
+            first, header, starts = -1, -1, []
+            continue
+        last = step.index
+    if first >= 0:
+        yield _loop_run(node, frame, first, starts, last)
+
+
+def _loop_run(
+    node: ast.For | ast.AsyncFor | ast.While, frame: int, first: int, starts: list[int], last: int
+) -> LoopRun:
+    ends = [*(start - 1 for start in starts[1:]), last]
+    rounds = tuple(Round(start, end) for start, end in zip(starts, ends, strict=bool(starts)))
+    return LoopRun(node, frame, first, rounds, last)
+
+
+def within(episodes: Sequence[Episode], start: int, end: int) -> Sequence[Episode]:
+    """Return the episodes that touch a stretch of steps."""
+    stop = bisect_right(episodes, end, key=lambda episode: episode.start)
+
+    return [episode for episode in episodes[:stop] if episode.end >= start]
+
+
+def _parse(text: str) -> Any:
+    if ELISION in text:
+        return OPAQUE
+    if text == "set()":
+        return set()
+    for wrapper in _WRAPPERS:
+        if text.startswith(wrapper) and text.endswith(")"):
+            text = text[len(wrapper) : -1]
+            break
+    if text in ("nan", "inf", "-inf"):
+        return float(text)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return OPAQUE
+
+
+def loaded(output_json: str) -> Any:
+    """Return the value of a program's output, `OPAQUE` when it has none."""
+    try:
+        return values.loads(output_json)
+    except ValueError:
+        return OPAQUE

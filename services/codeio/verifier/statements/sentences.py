@@ -1,0 +1,124 @@
+"""Sentences of a line, and which parts of them say nothing about this run.
+
+What is asked, supposed, wished for or said of other cases is no statement.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.items import Item
+
+YES = frozenset(
+    "true yes yep yeah yup holds hold held satisfied met passes pass succeeds ✓ ✔ ✅".split()
+)
+NO = frozenset("false no nope fails fail failed unsatisfied unmet ✗ ✘ ❌ ✕".split())
+NEGATIONS = frozenset(
+    "not never neither nor cannot isn't aren't wasn't weren't doesn't don't didn't hasn't haven't "
+    "hadn't won't can't couldn't shouldn't wouldn't isnt doesnt".split()
+)
+
+_SUPPOSING = frozenset("suppose supposing imagine assume assuming unless hypothetically".split())
+_CLAUSE_ONLY = frozenset("would could might wouldn't couldn't it'd we'd they'd you'd".split())
+_WISHING = frozenset(
+    "need needs want wants wanted must should require requires required has_to goal aim".split()
+)
+_GENERAL = frozenset("whenever always generally typically usually".split())
+_NOUN_BEFORE_IF = frozenset(
+    "the inner outer an this that first second third last enter entering skip skipping nested".split()
+)
+_NOUN_AFTER_IF = frozenset(
+    "branch block statement condition check test body is isn't fires never fails holds was".split()
+)
+_CORRECTION = re.compile(
+    r"[^\n]{0,80}?(?:\b(?:wait|hold on|scrap that|oops|correction|actually,? no|hmm,? no)\b|\bno[,:]\s"
+    r"|\bactually\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Items up to a full stop, each with whether it is part of a statement about the run."""
+
+    items: tuple[Item, ...]
+    silent: tuple[bool, ...]
+    """True for what is supposed, asked or wished for."""
+
+    def words(self) -> set[str]:
+        return {item.lower for item in self.items if item.kind == "word"}
+
+
+def sentences(items: Sequence[Item], *, wishes: bool) -> list[Sentence]:
+    """Split a line; `wishes`: what must or should be is a goal there, no statement."""
+    found: list[Sentence] = []
+    current: list[Item] = []
+    for place, item in enumerate(items):
+        current.append(item)
+        if _ends(items, place):
+            found.append(_sentence(current, wishes=wishes))
+            current = []
+    if current:
+        found.append(_sentence(current, wishes=wishes))
+    return found
+
+
+def takes_back(text: str, end: int) -> bool:
+    """Tell whether the text corrects itself right after a place."""
+    return bool(_CORRECTION.match(text, end, end + 140))
+
+
+def _ends(items: Sequence[Item], place: int) -> bool:
+    item = items[place]
+    if item.kind != "sign" or item.text not in (".", "!", "?", "..."):
+        return False
+    if place + 1 >= len(items):
+        return True
+    after = items[place + 1]
+    if item.text == "?":
+        return not (after.lower in YES | NO or _is_truth(after))
+    return after.spaced and (after.kind != "sign" or item.text == ".")
+
+
+def _is_truth(item: Item) -> bool:
+    return item.literal and isinstance(item.value, bool) and item.text in ("True", "False")
+
+
+def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
+    silent = [False] * len(items)
+    asked = bool(items) and items[-1].text == "?"
+    supposed = False
+    clause = False
+    for place, item in enumerate(items):
+        word = item.lower if item.kind == "word" else ""
+        if item.kind == "sign" and item.text in (",", ";", ":"):
+            clause = False
+        if (
+            word in _SUPPOSING
+            or word in _GENERAL
+            or (word == "if" and _is_conjunction(items, place))
+        ):
+            supposed = True
+        if word in _CLAUSE_ONLY or (wishes and word in _WISHING) or word in ("whether", "must"):
+            clause = True
+            # What is wished or possible is said of what comes before it in the clause too.
+            back = place
+            while back and items[back - 1].text not in (",", ";", ":", "→"):
+                back -= 1
+            for earlier in range(back, place):
+                silent[earlier] = True
+        silent[place] = asked or supposed or clause
+    if any(item.lower in ("were", "had") for item in items) and supposed:
+        silent = [True] * len(items)
+    return Sentence(tuple(items), tuple(silent))
+
+
+def _is_conjunction(items: Sequence[Item], place: int) -> bool:
+    before = items[place - 1].lower if place else ""
+    after = items[place + 1].lower if place + 1 < len(items) else ""
+    return before not in _NOUN_BEFORE_IF and after not in _NOUN_AFTER_IF and not items[place].code

@@ -1,0 +1,90 @@
+"""Values one after another: `n: 45 → 22 → 11`, `total goes 0, 3, 7`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.run import OPAQUE, within
+from codeio.verifier.statements.stated import stated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.run import Run
+    from codeio.verifier.statements.sentences import Sentence
+
+_RUNNING = frozenset(
+    "goes runs climbs moves changes evolves takes becomes is values value through the from over time "
+    "grows then as follows drops falls counts progresses in order".split()
+)
+_SEPARATORS = frozenset((",", "→", ";"))
+
+
+def read_sequences(sentence: Sentence, context: Context) -> None:
+    """Find the sequences of a variable's values in a sentence."""
+    items = sentence.items
+    for place, item in enumerate(items):
+        if not item.name or sentence.silent[place]:
+            continue
+        at = place + 1
+        while at < len(items) and (items[at].lower in _RUNNING or items[at].text in (":", "=")):
+            at += 1
+        listed = _listed(items, at)
+        if at == place + 1 and len(listed) < 2 or len(listed) < 2:
+            continue
+        arrows = any(items[n].text == "→" for n in range(at, at + 2 * len(listed) - 1))
+        words = {one.lower for one in items[place + 1 : at]}
+        if not arrows and (len(listed) < 3 or not words & (_RUNNING - {"is", "the", "in"})):
+            continue
+        _judge(item, listed, context, skip_first=bool({"=", "is", "becomes"} & words))
+
+
+def _listed(items: Sequence[Item], at: int) -> list[Item]:
+    found: list[Item] = []
+    while at < len(items) and items[at].plain:
+        found.append(items[at])
+        if at + 1 >= len(items) or items[at + 1].text not in _SEPARATORS:
+            break
+        at += 2
+        if at < len(items) and items[at].lower in ("then", "and", "finally"):
+            at += 1
+    return found
+
+
+def _judge(subject: Item, listed: Sequence[Item], context: Context, *, skip_first: bool) -> None:
+    if subject.node is None:
+        return
+    judged = [_supports(run, subject.node, listed, context) for run in context.runs]
+    for number, item in enumerate(listed):
+        if number == 0 and skip_first:
+            continue
+        support = combined([supports[number] for supports in judged])
+        context.add("order", (item, item), subject.text, item.text, support)
+
+
+def _supports(run: Run, node: ast.expr, listed: Sequence[Item], context: Context) -> list[Support]:
+    """Judge each value: it must come, and after the one before it."""
+    episodes = list(run.episodes(node))
+    if context.window is not None:
+        episodes = [
+            e for r in context.window.rounds for e in within(episodes, r.start, r.end)
+        ] or episodes
+    found: list[Support] = []
+    at = 0
+    for item in listed:
+        said = stated(item.value, item.text)
+        later = next((n for n in range(at, len(episodes)) if said.holds(episodes[n].value)), None)
+        if later is not None:
+            found.append(Support.SUPPORTED)
+            at = later
+        elif not episodes or not run.complete or any(e.value is OPAQUE for e in episodes):
+            found.append(Support.UNKNOWN)
+        elif any(said.holds(e.value) for e in episodes):
+            found.append(Support.UNKNOWN)
+        else:
+            found.append(Support.CONTRADICTED)
+    return found

@@ -1,0 +1,114 @@
+"""What a text says of a value: that it is, is not, is about, or is more or less than another."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from codeio.verifier.statements.numbers import close, decimals
+from codeio.verifier.statements.run import OPAQUE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+EMPTY = object()
+"""The stated value of `is empty`."""
+EVEN, ODD = object(), object()
+TRUE, FALSE = object(), object()
+"""The stated outcome of a condition: anything that counts as true, or as false."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A relation and the value on its right."""
+
+    value: Any
+    text: str
+    relation: str = "="
+    digits: int = 0
+    """Decimals that the number was written with."""
+    about: bool = False
+    negated: bool = False
+
+    def negation(self) -> Stated:
+        return replace(self, negated=not self.negated)
+
+    def holds(self, actual: Any) -> bool | None:
+        """Tell whether it is so of an actual value; None when that cannot be told."""
+        if actual is OPAQUE or self.value is OPAQUE:
+            return None
+        found = self._holds(actual)
+        return None if found is None else found is not self.negated
+
+    def _holds(self, actual: Any) -> bool | None:
+        if self.value is EMPTY:
+            return len(actual) == 0 if hasattr(actual, "__len__") else None
+        if self.value is TRUE or self.value is FALSE:
+            return bool(actual) is (self.value is TRUE)
+        if self.value is EVEN or self.value is ODD:
+            if not isinstance(actual, int):
+                return None
+            return (actual % 2 == 0) is (self.value is EVEN)
+        if self.relation in _ORDER:
+            try:
+                return bool(_ORDER[self.relation](actual, self.value))
+            except TypeError:
+                return None
+        same = alike(self.value, actual, digits=self.digits, about=self.about)
+        return same is (self.relation != "!=")
+
+
+def stated(value: Any, text: str, *, relation: str = "=", about: bool = False) -> Stated:
+    """Return what is said with a literal, exact to the digits that it was written with."""
+    if relation == "≈":
+        relation, about = "=", True
+    digits = decimals(text.strip()) if _is_number(value) else _most_decimals(value)
+    return Stated(value, text, relation=relation, digits=digits, about=about)
+
+
+def alike(one: Any, actual: Any, *, digits: int = 0, about: bool = False) -> bool:
+    """Tell whether a stated value may stand for an actual one; lists and tuples are alike."""
+    if isinstance(one, bool) or isinstance(actual, bool):
+        return one is actual
+    if _is_number(one) and _is_number(actual):
+        return close(one, actual, digits=digits, about=about)
+    if isinstance(one, list | tuple) and isinstance(actual, list | tuple | range):
+        return len(one) == len(actual) and all(
+            alike(a, b, digits=digits, about=about) for a, b in zip(one, actual, strict=True)
+        )
+    if isinstance(one, dict) and isinstance(actual, dict):
+        named = {_key(key): value for key, value in actual.items()}
+        return len(one) == len(actual) and all(
+            _key(key) in named and alike(value, named[_key(key)], digits=digits, about=about)
+            for key, value in one.items()
+        )
+    if isinstance(one, list | tuple | set | frozenset) and isinstance(actual, set | frozenset):
+        try:
+            return len(one) == len(actual) and set(one) == actual
+        except TypeError:
+            return False
+    if isinstance(one, dict) and not one and isinstance(actual, set | frozenset):
+        return not actual
+    return type(one) is type(actual) and bool(one == actual)
+
+
+def _key(key: Any) -> str:
+    """Return a key as JSON has it, where keys are texts."""
+    return key if isinstance(key, str) else str(key)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _most_decimals(value: Any) -> int:
+    """Return the decimals of the least exact float in a container."""
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, list | tuple):
+        return decimals(repr(value)) if isinstance(value, float) else 15
+    return min((_most_decimals(part) for part in parts), default=15)

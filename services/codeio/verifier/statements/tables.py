@@ -1,0 +1,147 @@
+"""Tables of a run: columns are variables and conditions, rows are rounds of a loop."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.run import OPAQUE, Round, within
+from codeio.verifier.statements.sentences import NO, YES
+from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.run import Run
+
+Side: TypeAlias = Literal["before", "after", "any"]
+_BEFORE = frozenset("before start old initial".split())
+_AFTER = frozenset("after end new updated".split())
+
+
+@dataclass(frozen=True)
+class Column:
+    node: ast.expr
+    side: Side
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell says, and where it stands."""
+
+    column: Column
+    said: Stated
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Row:
+    cells: tuple[Cell, ...]
+
+
+def column(items: Sequence[Item]) -> Column | None:
+    """Return what a table's column is about, if it is about the program's values."""
+    words = {item.lower for item in items if item.kind == "word"}
+    side: Side = "before" if words & _BEFORE else "after" if words & _AFTER else "any"
+    expressions = [item for item in items if item.kind == "expression" and not item.literal]
+    if len(expressions) != 1 or expressions[0].node is None:
+        return None
+    return Column(expressions[0].node, side)
+
+
+def cell(about: Column, items: Sequence[Item], text: str, start: int, end: int) -> Cell | None:
+    """Return what a cell says of its column."""
+    expressions = [item for item in items if item.kind == "expression"]
+    word = items[0].lower if items else ""
+    if len(expressions) == 1 and len(items) == 1 and expressions[0].literal:
+        item = expressions[0]
+        return Cell(about, stated(item.value, item.text), start, end)
+    if word in YES or word in NO:
+        return Cell(about, Stated(TRUE if word in YES else FALSE, text), start, end)
+    calculated = [item for item in expressions if item.literal]
+    if calculated and calculated[-1] is items[-1] and len(items) >= 3:
+        item = calculated[-1]
+        if not is_condition(item):
+            return Cell(about, stated(item.value, item.text), start, end)
+    if len(items) == 1 and len(text) == 1 and text not in "-–—":
+        return Cell(about, stated(text, text), start, end)
+    return None
+
+
+def judge_table(rows: Sequence[Row], context: Context) -> None:
+    """Judge the cells of a table's rows."""
+    judged = [_best(run, rows) for run in context.runs]
+    for number, row in enumerate(rows):
+        for place, one in enumerate(row.cells):
+            support = combined([supports[number][place] for supports in judged])
+            context.add_at(
+                "value", one.start, one.end, ast.unparse(one.column.node), one.said.text, support
+            )
+
+
+def _best(run: Run, rows: Sequence[Row]) -> list[list[Support]]:
+    """Lay the rows against the rounds of each loop; return what the best fit says."""
+    best: list[list[Support]] | None = None
+    best_score = 0.0
+    for rounds in _alignments(run, len(rows)):
+        supports = [
+            [_support(run, one, at) for one in row.cells]
+            for row, at in zip(rows, rounds, strict=True)
+        ]
+        flat = [support for row in supports for support in row]
+        right = flat.count(Support.SUPPORTED)
+        score = right / max(1, right + flat.count(Support.CONTRADICTED))
+        if right and score > best_score:
+            best, best_score = supports, score
+    if best is not None and best_score >= 0.5:
+        return best
+    return [[_anywhere(run, one) for one in row.cells] for row in rows]
+
+
+def _alignments(run: Run, count: int) -> list[list[Round]]:
+    found: list[list[Round]] = []
+    nodes = {id(loop.node): loop for loop in run.loops}
+    for key, first in nodes.items():
+        runs = [loop for loop in run.loops if id(loop.node) == key]
+        rounds = [one for loop in runs for one in loop.rounds]
+        before = Round(first.first, first.first)
+        if len(rounds) >= count:
+            found.append(rounds[:count])
+        if len(rounds) + 1 >= count:
+            found.append([before, *rounds][:count])
+    return found
+
+
+def _support(run: Run, one: Cell, at: Round) -> Support:
+    episodes = run.episodes(one.column.node)
+    inside = within(episodes, at.start, at.end)
+    if not inside:
+        return Support.UNKNOWN
+    if one.column.side == "before":
+        inside = inside[:1]
+    elif one.column.side == "after" or isinstance(one.column.node, ast.Name):
+        ends = [episode for episode in inside if episode.end >= at.end]
+        inside = [*(ends or inside[-1:])] if one.column.side == "after" else inside
+    answers = [one.said.holds(episode.value) for episode in inside]
+    if True in answers:
+        return Support.SUPPORTED
+    return Support.UNKNOWN if None in answers else Support.CONTRADICTED
+
+
+def _anywhere(run: Run, one: Cell) -> Support:
+    answers = [one.said.holds(episode.value) for episode in run.episodes(one.column.node)]
+    if True in answers:
+        return Support.SUPPORTED
+    if not answers or None in answers or not run.complete:
+        return Support.UNKNOWN
+    return Support.CONTRADICTED
+
+
+def is_shown(value: Any) -> bool:
+    return value is not OPAQUE
