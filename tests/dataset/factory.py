@@ -14,6 +14,7 @@ from codeio.v1.records_pb2 import (
     PredictionTask,
     Program,
     Sample,
+    StatementCounts,
     Turn,
     Verdict,
 )
@@ -86,6 +87,9 @@ def sample(
             feedback="" if verdict == CORRECT else "The answer is not what the program gives.",
             verdict=verdict,
             claims=[Claim(kind=Claim.KIND_OUTPUT, value_json=io.output_json)],
+            statements=StatementCounts(
+                supported=verdict == CORRECT, contradicted=verdict != CORRECT
+            ),
             finish_reason=finish_reason,
         )
         for number, verdict in enumerate(verdicts, start=1)

@@ -128,7 +128,14 @@ def test_chats_end_in_right_answers_and_codeio_holds_all(tmp_path: Path) -> None
     ]
     summary = export(made, tmp_path / "dataset", settings=SETTINGS)
     kept = {form: sum(splits.values()) for form, splits in summary.rows.items()}
-    assert kept == {"messages": 2, "prompt-completion": 2, "sharegpt": 2, "codeio": 3, "verl": 3}
+    assert kept == {
+        "messages": 2,
+        "prompt-completion": 2,
+        "joined": 2,
+        "sharegpt": 2,
+        "codeio": 3,
+        "verl": 3,
+    }
     assert (summary.samples, summary.samples_correct) == (3, 2)
     assert {row["verdict"] for row in rows(tmp_path / "dataset", "codeio")} == {
         "VERDICT_CORRECT",
@@ -235,7 +242,9 @@ def test_an_unknown_format_is_refused_before_anything_is_read(tmp_path: Path) ->
         raise AssertionError
         yield
 
-    with pytest.raises(UsageError, match="no format 'alpaca'; choose among codeio, messages"):
+    with pytest.raises(
+        UsageError, match="no format 'alpaca'; choose among codeio, joined, messages"
+    ):
         export(never(), tmp_path / "dataset", settings=SETTINGS, formats=["alpaca"])
     with pytest.raises(UsageError, match="shares of the splits"):
         export(never(), tmp_path / "dataset", settings=DatasetSettings(splits=(1.0, -0.5, 0.5)))

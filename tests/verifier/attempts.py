@@ -46,7 +46,8 @@ def returning(output_json: str) -> ScriptedSandbox:
 def verifier(sandbox: object = None, *, revise: bool = False, **settings: object) -> Verifier:
     return Verifier(
         sandbox or ScriptedSandbox(),  # type: ignore[arg-type]
-        settings=VerifierSettings.model_validate(settings),
+        # Tests of verdicts want no runs but those that verdicts need.
+        settings=VerifierSettings.model_validate({"check_claims": False} | settings),
         limits=LimitsSettings(),
         revise=revise,
     )

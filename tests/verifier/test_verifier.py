@@ -379,7 +379,11 @@ async def test_code_that_does_not_parse_leaves_the_verdict_to_the_sandbox() -> N
 
 @pytest.mark.parametrize(
     ("settings", "refuted", "expected"),
-    [({}, 0, True), ({}, 1, False), ({"check_claims": False}, 0, False)],
+    [
+        ({"check_claims": True}, 0, True),
+        ({"check_claims": True}, 1, False),
+        ({"check_claims": False}, 0, False),
+    ],
 )
 async def test_claims_are_checked_for_the_sample(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], refuted: int, expected: bool

@@ -95,12 +95,8 @@ class Endpoint:
             if error.code == _FILTERED:
                 return _nothing(_FILTERED)
             raise self._named(error) from error
-        except (TimeoutError, openai.APITimeoutError, httpx2.TimeoutException) as error:
-            seconds = self._settings.timeout_seconds
-            raise TransientError(f"{self.url} gave no answer in {seconds:g} s") from error
-        except (openai.APIConnectionError, httpx2.TransportError) as error:
-            cause = error.__cause__ or error
-            raise TransientError(f"{self.url} cannot be reached: {_cut(cause)}") from error
+        except (TimeoutError, openai.APIConnectionError, httpx2.TransportError) as error:
+            raise TransientError(f"{self.url} {self._unreached(error)}") from error
         except (openai.APIError, ValueError, KeyError, TypeError) as error:
             raise TransientError(f"{self.url} gave a malformed answer: {_cut(error)}") from error
 
@@ -144,6 +140,14 @@ class Endpoint:
         fields = {"choices": [{**choice, "message": message}]}
         fields["usage"] = usage.to_dict() if usage else {}
         return read_completion(fields, self._settings)
+
+    def _unreached(self, error: Exception) -> str:
+        cause = error.__cause__ or error
+        timeouts = (TimeoutError, openai.APITimeoutError, httpx2.TimeoutException)
+        # A connection that is refused comes as one whose time was up.
+        if isinstance(error, timeouts) and not isinstance(cause, httpx2.ConnectTimeout):
+            return f"gave no answer in {self._settings.timeout_seconds:g} s"
+        return f"cannot be reached: {_cut(cause)}"
 
     def _body(self, question: Question) -> dict[str, Any]:
         return request_body(question, model=self._model, parameters=self._parameters)

@@ -56,7 +56,10 @@ MEANINGS = {
     "timeout": "It used up its processor time, or came close to it.",
     "too_few_inputs": "Too few distinct inputs give a result.",
     "wall_timeout": "It waited until its time on the clock was up.",
+    # Asking a language model.
+    "refused_by_endpoint": "The endpoint takes other requests, but not this one.",
     # Writing rationales.
+    "damaged_task": "The pair of the task is not JSON.",
     "no_direction": "The task does not say what is to be predicted.",
     "not_reproducible": "The traced run does not give the recorded output again.",
     "unparsable_program": "The program does not parse, so its trace cannot be told.",

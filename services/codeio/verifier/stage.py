@@ -131,5 +131,6 @@ class Verifier:
             )
         else:
             counts = StatementCounts()
-        turn.statements.CopyFrom(counts)
+        if counts != StatementCounts():
+            turn.statements.CopyFrom(counts)
         return counts

@@ -1,0 +1,102 @@
+"""The limit finds what an endpoint bears, on simulated endpoints and a clock of their own."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeio.language_model.limit import AdaptiveLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class Simulation:
+    """Always asks as much as the limit allows; `latency` tells how long so many at a time take."""
+
+    limit: AdaptiveLimit
+    latency: Callable[[int], float]
+    most: int = 10**9
+    """Calls at a time; further ones are turned away at once."""
+    now: float = 0.0
+    answered: int = 0
+    _ends: list[tuple[float, int, float, object]] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def run(self, answers: int) -> None:
+        goal = self.answered + answers
+        while self.answered < goal:
+            while self.limit.room > 0:
+                token = self.limit.begin()
+                if len(self._ends) >= self.most:
+                    self.limit.turned_away(token)
+                    continue
+                seconds = self.latency(len(self._ends) + 1)
+                entry = (self.now + seconds, next(self._numbers), seconds, token)
+                heapq.heappush(self._ends, entry)
+            self.now, _, seconds, token = heapq.heappop(self._ends)
+            self.limit.answered(token, seconds=seconds, work=1.0)
+            self.answered += 1
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 32, 100, 256])
+def test_it_finds_how_many_an_endpoint_takes_and_stays_there(most: int) -> None:
+    simulation = Simulation(AdaptiveLimit(most=512), lambda _: 1.0, most=most)
+    simulation.run(most * 20)
+    simulation.now, simulation.answered = 0.0, 0
+    before = simulation.now
+    simulation.run(most * 50)
+    rate = simulation.answered / (simulation.now - before)
+    assert rate >= 0.95 * most
+    assert simulation.limit.limit <= 2 * most
+
+
+def test_it_does_not_queue_more_where_the_calls_only_become_slower() -> None:
+    """Forty at a time are as fast as one; above, they share what there is."""
+    simulation = Simulation(AdaptiveLimit(most=4096), lambda n: max(1.0, n / 40))
+    simulation.run(20_000)
+    assert 40 <= simulation.limit.limit <= 160
+
+
+def test_it_goes_down_when_the_endpoint_bears_less_than_before() -> None:
+    simulation = Simulation(AdaptiveLimit(most=512), lambda _: 1.0, most=200)
+    simulation.run(5000)
+    assert simulation.limit.limit >= 190
+    simulation.most = 20
+    simulation.run(500)
+    assert simulation.limit.limit <= 30
+
+
+def test_it_goes_up_when_the_endpoint_bears_more_than_before() -> None:
+    simulation = Simulation(AdaptiveLimit(most=512), lambda _: 1.0, most=20)
+    simulation.run(1000)
+    assert simulation.limit.limit <= 25
+    simulation.most = 400
+    simulation.run(60_000)
+    assert simulation.limit.limit >= 100
+
+
+@given(st.lists(st.sampled_from(["begin", "answer", "away", "fail"]), max_size=300))
+def test_whatever_happens_it_counts_what_is_in_flight_and_keeps_its_bounds(acts: list[str]) -> None:
+    limit = AdaptiveLimit(most=50)
+    tokens: list[object] = []
+    for act in acts:
+        if act == "begin" or not tokens:
+            tokens.append(limit.begin())
+            continue
+        token = tokens.pop(0)
+        if act == "answer":
+            limit.answered(token, seconds=0.5, work=3.0)
+        elif act == "away":
+            limit.turned_away(token)
+        else:
+            limit.failed()
+        assert limit.in_flight == len(tokens)
+        assert 1 <= limit.limit <= 50
