@@ -82,8 +82,24 @@ async def test_the_function_with_most_logic_is_shown_without_its_body(search: Se
     assert hole is not None
     assert hole.name == "weighted"
     assert ">>> weighted([1, 5], 3)" in hole.shown
-    assert '    """\n    # the secret\n    # the missing body\n\n\ndef last' in hole.shown
+    assert '    """\n    # the missing body\n\n\ndef last' in hole.shown
     assert "total" not in hole.shown
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "def f(n: int):",
+        "def f(n: int) -> list[int]:  # of them",
+        "def f(\n    n: int,\n    step: int = 2,\n) -> list[int]:",
+        "def f(\n    n: int  # how many\n    ):",
+    ],
+)
+async def test_what_is_said_before_the_first_statement_goes_too(search: Search, head: str) -> None:
+    body = "    # the secret\n\n    found = [i for i in range(n) if i % 2]\n    return found\n"
+    hole = find_hole(await search.look(f"{head}\n{body}"))
+    assert hole is not None
+    assert hole.shown == f"{head}\n    # the missing body\n"
 
 
 @pytest.mark.parametrize("right", [RIGHT, WITH_IMPORT, UNFENCED])

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from codeio.language_model import Message, Question
+from codeio.normalizer.teacher.conversation import asked_again
+from codeio.normalizer.teacher.markup import without_reasoning
 from codeio.normalizer.teacher.prompts import CATEGORIES, category_again, category_request
 from codeio.runtime.errors import Rejected
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from codeio.language_model import LanguageModel
     from codeio.runtime.settings import Category
     from codeio.v1.records_pb2 import RawFile
-
-_END_OF_REASONING = "</think>"
 
 
 class CategoryFilter:
@@ -34,15 +34,12 @@ class CategoryFilter:
             TransientError: the model failed.
         """
         opening = Message("user", category_request(raw.content))
-        reply = await self._model.ask(Question((opening,), purpose="category"))
+        question = Question((opening,), purpose="category")
+        reply = await self._model.ask(question)
         category = read_category(reply.content)
         if category is None:
-            if reply.content.strip():
-                told = Message("user", category_again())
-                conversation = (opening, Message("assistant", reply.content), told)
-                question = Question(conversation, purpose="category")
-            else:
-                question = Question((opening,), sample_index=1, purpose="category")
+            told = category_again()
+            question = asked_again(question, reply, told=told, purpose=question.purpose)
             reply = await self._model.ask(question)
             category = read_category(reply.content)
         if category is None:
@@ -55,6 +52,6 @@ class CategoryFilter:
 
 def read_category(reply: str) -> Category | None:
     """Return the category that a reply is the name of; case, spaces and marks are no matter."""
-    words = re.findall(r"[a-z]+", reply.rpartition(_END_OF_REASONING)[2].lower())
+    words = re.findall(r"[a-z]+", without_reasoning(reply).lower())
     name = "_".join(words)
     return next((category for category in CATEGORIES if category == name), None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codeio.normalizer.assemble import program_source
 from codeio.normalizer.scopes import Function
 from codeio.normalizer.source import parse, syntax_tree
-from codeio.normalizer.teacher.markup import Block, parts
+from codeio.normalizer.teacher.markup import Block, parts, without_reasoning
 from codeio.normalizer.teacher.prompts import HOLE
 from codeio.normalizer.units import closed, logic_of, state_resets
 from codeio.runtime.errors import Rejected
@@ -118,22 +118,34 @@ def _shown(text: str, node: ast.FunctionDef) -> str:
     documentation, body = _parted(node)
     if not body:
         return ""
+    lines = text.split("\n")
     first = body[0]
     decorators = first.decorator_list if isinstance(first, Function | ast.ClassDef) else []
     start = min([first.lineno, *(decorator.lineno for decorator in decorators)])
-    before = documentation[-1].end_lineno if documentation else node.lineno
-    if start <= (before or start):
+    head = documentation[-1].end_lineno if documentation else _end_of_signature(node, lines)
+    if not head or start <= head:
         return ""
-    lines = text.split("\n")
-    indent = " " * first.col_offset
-    return "\n".join([*lines[: start - 1], indent + HOLE, *lines[node.end_lineno :]])
+    # Comments before the first statement go too: they tell of the body, or are an older one.
+    hole = " " * first.col_offset + HOLE
+    return "\n".join([*lines[:head], hole, *lines[node.end_lineno :]])
+
+
+def _end_of_signature(node: ast.FunctionDef, lines: Sequence[str]) -> int:
+    """Return the line that the signature ends in, from 1."""
+    annotations = [node.args, *([node.returns] if node.returns else [])]
+    inside = [child for part in annotations for child in ast.walk(part)]
+    end = max([node.lineno, *(getattr(child, "end_lineno", 0) for child in inside)])
+    for number in range(end, node.body[0].lineno):
+        if lines[number - 1].partition("#")[0].rstrip().endswith(":"):
+            return number
+    return end
 
 
 def _written(reply: str, qualified: str) -> list[ast.stmt] | None:
     """Return the body of the function that a reply holds, with what it imports before it."""
     blocks = [part.text for part in parts(reply) if isinstance(part, Block)]
     name = qualified.rsplit(".", maxsplit=1)[-1]
-    for source in blocks or [reply]:
+    for source in blocks or [without_reasoning(reply)]:
         try:
             tree = syntax_tree(textwrap.dedent(source))
         except (SyntaxError, ValueError, RecursionError, MemoryError):

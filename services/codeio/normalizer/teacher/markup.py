@@ -37,9 +37,14 @@ class Block:
 Part: TypeAlias = Line | Block
 
 
+def without_reasoning(reply: str) -> str:
+    """Return what follows the reasoning, where an endpoint leaves that in the reply."""
+    return reply.rpartition(_END_OF_REASONING)[2]
+
+
 def parts(reply: str) -> Iterator[Part]:
-    """Yield the lines and blocks of a reply in order, without the reasoning before it."""
-    lines = iter(reply.rpartition(_END_OF_REASONING)[2].replace("\r\n", "\n").split("\n"))
+    """Yield the lines and blocks of a reply in order, those of its reasoning aside."""
+    lines = iter(without_reasoning(reply).replace("\r\n", "\n").split("\n"))
     for line in lines:
         fence = _FENCE.match(line)
         if fence is None:

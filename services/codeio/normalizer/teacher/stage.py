@@ -10,6 +10,7 @@ from codeio.normalizer.purity import check
 from codeio.normalizer.selection import gives_back
 from codeio.normalizer.source import syntax_tree
 from codeio.normalizer.teacher.complaints import complaint
+from codeio.normalizer.teacher.conversation import asked_again
 from codeio.normalizer.teacher.prompts import program_request, repair_request
 from codeio.normalizer.teacher.reply import BadReply, Declined, read_reply
 from codeio.normalizer.units import logic_of
@@ -61,28 +62,23 @@ class TeacherNormalizer:
         if raw.HasField("program"):
             yield adopt(raw)
             return
-        opening = (Message("user", program_request(raw.content, self._limits)),)
-        reply = await self._ask(Question(opening, purpose="program"))
+        request = program_request(raw.content, self._limits)
+        question = Question((Message("user", request),), purpose="program")
+        reply = await self._ask(question)
         try:
             program = await self._program(raw, reply)
         except Declined:
             raise
         except Rejected as refusal:
-            program = await self._repaired(raw, opening, reply, refusal)
+            program = await self._repaired(raw, question, reply, refusal)
         yield program
 
     async def _repaired(
-        self, raw: RawFile, opening: tuple[Message, ...], reply: Reply, refusal: Rejected
+        self, raw: RawFile, question: Question, reply: Reply, refusal: Rejected
     ) -> Program:
         """Return the program of a second reply, to which the fault of the first was told."""
-        if reply.content.strip():
-            told = Message("user", repair_request(complaint(refusal)))
-            conversation = (*opening, Message("assistant", reply.content), told)
-            question = Question(conversation, purpose="repair")
-        else:
-            # There is nothing to repair: the same is asked anew.
-            question = Question(opening, sample_index=1, purpose="program")
-        second = await self._ask(question)
+        told = repair_request(complaint(refusal))
+        second = await self._ask(asked_again(question, reply, told=told, purpose="repair"))
         try:
             return await self._program(raw, second)
         except Declined:
