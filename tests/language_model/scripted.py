@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Asked:
     """A request as the server saw it."""
 
     body: dict[str, Any]
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     number: int
     """Of this request among all, from 0."""
     in_flight: int
@@ -116,7 +116,7 @@ class ScriptedServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
         body = json.loads(text)
-        asked = Asked(body, dict(request.headers), self.asked, self.in_flight)
+        asked = Asked(body, request.headers, self.asked, self.in_flight)
         self.asked += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

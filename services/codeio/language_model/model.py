@@ -59,8 +59,8 @@ class StoredModel:
                 return reply
 
             async def keep(reply: Reply) -> None:
-                await self._store.put(key, reply.to_json())
                 self.tally.count(question, reply, stored=False)
+                await self._store.put(key, reply.to_json())
 
             return await self.scheduler.call(question, keep)
 

@@ -83,6 +83,8 @@ class _Lane:
     def pause(self, now: float, seconds: float | None) -> None:
         """Ask nothing for a while; without a time named, for ever longer."""
         if seconds is None:
+            if now < self.paused_until:
+                return  # calls that failed together are one failure
             doubled = min(_FIRST_PAUSE * 2.0 ** min(self.pauses, 30), _LONGEST_PAUSE)
             seconds = doubled * random.uniform(0.5, 1)  # noqa: S311
             self.pauses += 1
