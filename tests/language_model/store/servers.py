@@ -8,13 +8,14 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import pytest
@@ -23,7 +24,7 @@ from codeio.executor.sandbox.provision import install_package
 from codeio.runtime.settings import default_home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _HOME = default_home().with_name("codeio-test")
 _VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
@@ -45,6 +46,19 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
+def _tied() -> list[str]:
+    """Return what lets a server end with the process that started it, however that ends."""
+    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+
+
+def _wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while not answers():
+        assert server.poll() is None, "the server has ended"
+        assert time.monotonic() < until, "the server does not answer"
+        time.sleep(0.02)
+
+
 class PostgreSQL:
     """A server of its own, with a database for whoever asks."""
 
@@ -56,25 +70,24 @@ class PostgreSQL:
     def __enter__(self) -> Self:
         # Not below pytest's folder, where another user may not go.
         self._folder = Path(tempfile.mkdtemp(prefix="codeio-test-postgresql-"))
-        if os.geteuid() == 0:
-            shutil.chown(self._folder, _other_user())
+        if user := _other_user():
+            shutil.chown(self._folder, user)
         password = self._folder / "password"
         password.write_text(self.password)
         password.chmod(0o644)
-        self._run(
-            "initdb", "--username=codeio", "--auth=scram-sha-256", f"--pwfile={password}",
-            "--encoding=UTF8", "--locale=C", "--no-sync",
+        subprocess.run(
+            [
+                self._bin / "initdb", "--pgdata", self._folder / "data", "--username=codeio",
+                "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C",
+                "--no-sync",
+            ],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            check=True,
+            **_as_other_user(),
         )  # fmt: skip
-        for tries_left in (2, 1, 0):
-            self.port = free_port()
-            try:
-                self.start()
-            except subprocess.CalledProcessError:
-                # Somebody else may have taken the port.
-                if not tries_left:
-                    raise
-            else:
-                break
+        self.port = free_port()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,11 +95,24 @@ class PostgreSQL:
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
-        options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories= -c fsync=off"
-        self._run("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "-o", options)
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *_tied(), self._bin / "postgres", "-D", self._folder / "data",
+                    "-h", "127.0.0.1", "-p", str(self.port),
+                    "-c", "unix_socket_directories=", "-c", "fsync=off",
+                ],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **_as_other_user(),
+            )  # fmt: skip
+        _wait_until(self._answers, self._process)
 
     def stop(self) -> None:
-        self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+        """Stop it at once, as in a crash."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
 
     def url(self, database: str, *, port: int = 0, password: str = "") -> str:
         return (
@@ -103,23 +129,26 @@ class PostgreSQL:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def _run(self, program: str, *arguments: str) -> None:
-        user = _other_user() if os.geteuid() == 0 else None
-        subprocess.run(
-            [self._bin / program, "--pgdata", self._folder / "data", *arguments],
-            cwd=self._folder,
-            user=user,
-            group=pwd.getpwnam(user).pw_gid if user else None,
-            extra_groups=[] if user else None,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+    def _answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 def _other_user() -> str:
-    """Return the user that runs PostgreSQL, which refuses to be run by root."""
+    """Return the user to run PostgreSQL, which refuses to be run by root; empty: this one."""
+    if os.geteuid() != 0:
+        return ""
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
+
+
+def _as_other_user() -> dict[str, Any]:
+    if not (user := _other_user()):
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _postgresql_programs() -> Path:
@@ -168,24 +197,21 @@ class S3:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [
-                self._program, "--port", f"127.0.0.1:{self.port}", "--quiet", "--keep-alive",
-                "--access", self.access_key, "--secret", self.secret_key,
+                *_tied(), self._program, "--port", f"127.0.0.1:{self.port}", "--quiet",
+                "--keep-alive", "--access", self.access_key, "--secret", self.secret_key,
                 "posix", "--sidecar", self._folder / "metadata", self._folder / "buckets",
             ],
             stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        until = time.monotonic() + 60
-        while time.monotonic() < until and self._process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        self.stop()
-        raise AssertionError("the S3 gateway does not start")
+        _wait_until(self._answers, self._process)
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def make_bucket(self) -> str:
         name = f"bucket-{secrets.token_hex(6)}"

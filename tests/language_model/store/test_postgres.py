@@ -33,11 +33,13 @@ class TestPostgresStore(StoreContract):
 
 
 async def test_many_open_a_new_database_at_once(address: str) -> None:
-    stores = [PostgresStore(address) for _ in range(20)]
-    await asyncio.gather(*(store.__aenter__() for store in stores))
-    await stores[0].put(key_of(1), "one")
-    assert await stores[-1].get(key_of(1)) == "one"
-    await asyncio.gather(*(store.__aexit__(None, None, None) for store in stores))
+    async def open_and_put(i: int) -> None:
+        async with PostgresStore(address) as store:
+            await store.put(key_of(i), str(i))
+
+    await asyncio.gather(*(open_and_put(i) for i in range(20)))
+    async with PostgresStore(address) as store:
+        assert [await store.get(key_of(i)) for i in range(20)] == [str(i) for i in range(20)]
 
 
 async def test_a_restart_of_the_server_is_survived(address: str, postgresql: PostgreSQL) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -34,13 +35,13 @@ class TestSqliteStore(StoreContract):
         return str(path)
 
 
-async def test_what_a_killed_process_was_told_to_be_kept_is_there(path: Path) -> None:
-    with putter(str(path), "killed") as process:
+@pytest.mark.parametrize("count", [1, 17, 500])
+async def test_what_a_killed_process_was_told_to_be_kept_is_there(path: Path, count: int) -> None:
+    with putter(str(path), "killed", str(count), "die") as process:
         assert process.stdout
-        printed = [int(process.stdout.readline()) for _ in range(200)]
-        process.kill()
-        # What it still got out; the last line may be torn.
-        printed += [int(line) for line in process.stdout if line.endswith("\n")]
+        printed = [int(line) for line in process.stdout]
+    assert process.returncode == -signal.SIGKILL
+    assert len(printed) == count
     async with SqliteStore(path) as store:
         for number in printed:
             assert await store.get(key_of(f"killed {number}")) == f"killed {number} " * 100
