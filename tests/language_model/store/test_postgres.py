@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -42,12 +42,25 @@ async def test_many_open_a_new_database_at_once(address: str) -> None:
         assert [await store.get(key_of(i)) for i in range(20)] == [str(i) for i in range(20)]
 
 
-async def test_a_restart_of_the_server_is_survived(address: str, postgresql: PostgreSQL) -> None:
+async def test_a_restart_of_the_server_is_survived(
+    address: str, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+    run_once = PostgresStore._run_once
+
+    async def counted(self: PostgresStore, *arguments: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        return await run_once(self, *arguments)
+
     async with PostgresStore(address) as store:
         await asyncio.gather(*(store.put(key_of(i), str(i)) for i in range(50)))
         postgresql.stop()
         postgresql.start()
+        monkeypatch.setattr(PostgresStore, "_run_once", counted)
         assert await store.get(key_of(1)) == "1"
+        # The first lost connection that is met has all of them replaced.
+        assert tries == 2
         await store.put(key_of(50), "50")
         kept = await asyncio.gather(*(store.get(key_of(i)) for i in range(51)))
         assert kept == [str(i) for i in range(51)]
