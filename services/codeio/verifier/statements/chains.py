@@ -106,18 +106,19 @@ def _unpacking(
 
 
 def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
-    first, last = chain[0][0], chain[-1][0]
-    if first.name and last.literal and len(chain) > 2:
-        _equal(first, last, any(about for _, about in chain), context)
-    for (left, _), (right, about) in zip(chain, chain[1:], strict=False):
+    for number, ((left, _), (right, about)) in enumerate(zip(chain, chain[1:], strict=False)):
         if left.literal and right.literal:
             if not (left.plain and right.plain) or len(chain) > 2:
                 _calculated(left, right, about, context)
-        elif right.literal:
-            if left is not first or len(chain) == 2 or not first.name:
-                _equal(left, right, about, context)
-        elif not left.literal:
+            continue
+        if not left.literal and not right.literal:
             _substituted(left, right, context)
+        if not left.literal:
+            rest = [(one, near) for one, near in chain[number + 1 :] if one.literal]
+            if rest:
+                # A variable gets what comes out at the end, an expression what comes next.
+                value, about = rest[-1] if left.name else rest[0]
+                _equal(left, value, about, context)
 
 
 def _left(item: Item) -> ast.expr | None:

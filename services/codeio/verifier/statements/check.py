@@ -90,7 +90,7 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
-    return _without_overlaps(context.found)
+    return _without_overlaps(context.settled())
 
 
 class _Reader:
@@ -124,6 +124,7 @@ class _Reader:
                 place = end
                 continue
             place += 1
+            self._context.final = place >= len(gathered) - 1
             self._line(line, last=place == len(gathered))
 
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
@@ -137,8 +138,13 @@ class _Reader:
         items = self._items(line.start, line.end, code=code)
         if last and self._output_prediction:
             read_alone(items, self._context)
+        for moments in self._moments:
+            moments.leave(items, line.indent, bullet=line.kind == "bullet")
         for part, deeper in _parts(items):
-            windows = [moments.enter(part, line.indent + deeper) for moments in self._moments]
+            windows = [
+                moments.enter(part, line.indent + deeper, bullet=line.kind == "bullet")
+                for moments in self._moments
+            ]
             self._context.window = windows[0] if len(windows) == 1 else None
             for sentence in sentences(part, wishes=not self._output_prediction):
                 read_chains(sentence, self._context)

@@ -138,6 +138,10 @@ class _Gathering:
             token = self._tokens[place]
             end = self._span(place)
             item = self._expression(place, end) if end > place else None
+            if item is None and (equation := self._equation(place, end)):
+                found += equation
+                place = end
+                continue
             if item is None:
                 end = self._operand(place)
             while end > place and item is None:
@@ -174,6 +178,24 @@ class _Gathering:
         ):
             end += 1
         return end
+
+    def _equation(self, place: int, end: int) -> list[Item]:
+        """Return the sides of an equation that fills an inline code, and the signs between."""
+        found: list[Item] = []
+        start, depth = place, 0
+        for at in range(place, end + 1):
+            token = self._tokens[at] if at < end else None
+            if token is not None and token.kind == "sign":
+                depth += (token.text in _PAIRS) - (token.text in (")", "]", "}"))
+            if token is None or (token.text == "=" and depth == 0):
+                side = self._expression(start, at) if at > start else None
+                if side is None:
+                    return []
+                found.append(side)
+                start = at + 1
+                if token is not None:
+                    found.append(_sign(token))
+        return found if len(found) > 1 else []
 
     def _at(self, place: int) -> Token | None:
         return self._tokens[place] if 0 <= place < len(self._tokens) else None
@@ -305,6 +327,10 @@ class _Gathering:
                 text if not token.spaced and not parts else f" {text}" if token.spaced else text
             )
         return "".join(parts).strip()
+
+
+def _sign(token: Token) -> Item:
+    return Item("sign", token.text, token.start, token.end, token.code, token.spaced)
 
 
 def _comparisons(items: list[Item]) -> list[Item]:

@@ -90,6 +90,8 @@ def _support(
         return Support.SUPPORTED if possible else _refuted(run)
     if number in counts:
         return Support.SUPPORTED
+    if context.window is not None and context.window.loop is not None and not words & _CALLING:
+        return _refuted(run)
     if not loops and not words & _CALLING:
         return Support.UNKNOWN
     named = (
@@ -122,6 +124,8 @@ def named_loops(
 ) -> list[LoopRun]:
     """Return the runs of the loops that a sentence may be about."""
     loops = list(run.loops)
+    if context.window is not None and context.window.loop is not None:
+        return [context.window.loop]
     targets = _targets(items)
     if targets and (chosen := [loop for loop in loops if targets <= loop.targets]):
         loops = chosen

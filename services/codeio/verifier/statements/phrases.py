@@ -269,6 +269,10 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
     value = _value(items, said)
     if value is None:
         return
+    if subject.name in ("result", "output", "answer") and any(
+        value.holds(run.output) for run in context.runs
+    ):
+        return
     if "from" in words:
         _from_to(items, place, said, context)
         return

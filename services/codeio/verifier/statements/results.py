@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
@@ -38,7 +39,9 @@ def read_results(sentence: Sentence, context: Context, *, output_prediction: boo
     """Find what a sentence says is returned, and what is appended."""
     items = sentence.items
     for place, item in enumerate(items):
-        if item.kind != "word" or sentence.silent[place]:
+        if sentence.silent[place] or not (item.kind == "word" or item.name):
+            continue
+        if item.lower in ("return", "returns") and _equation(items, place, context):
             continue
         if item.lower in _RESULTS:
             value = _value_after(items, place)
@@ -52,6 +55,33 @@ def read_alone(items: Sequence[Item], context: Context) -> None:
     """Take a line that is a value and nothing else as the output."""
     if len(items) == 1 and items[0].plain and isinstance(items[0].value, list | dict | str | tuple):
         _output(items[0], items[0], context, sure=True)
+
+
+def _equation(items: Sequence[Item], place: int, context: Context) -> bool:
+    """Read `return total * 2 = 7 * 2 = 14`: some call returns it; in a call's window, that one."""
+    if place + 1 >= len(items) or items[place + 1].kind != "expression":
+        return False
+    chain, _ = chain_at(items, place + 1)
+    last = chain[-1][0]
+    if len(chain) < 2 or not last.literal:
+        return False
+    said = stated(last.value, last.text)
+    supports = []
+    for run in context.runs:
+        frames = run.trace.frames
+        if context.window is not None and context.window.group.startswith("call"):
+            start = context.window.rounds[0].start
+            frames = tuple(frame for frame in frames if frame.entry == start) or frames
+        returned = [run.parse(frame.returned) for frame in frames if frame.returned is not None]
+        answers = [said.holds(value) for value in (*returned, run.output)]
+        if True in answers:
+            supports.append(Support.SUPPORTED)
+        elif None in answers or not run.complete:
+            supports.append(Support.UNKNOWN)
+        else:
+            supports.append(Support.CONTRADICTED)
+    context.add("result", (items[place], last), "return", last.text, combined(supports))
+    return True
 
 
 def _value_after(items: Sequence[Item], place: int) -> int | None:
@@ -81,7 +111,7 @@ def _returned(
             context.value((call, end), call.node, stated(end.value, end.text), kind="call")
         return
     words = {one.lower for one in items[:place]} | {item.lower}
-    sure = bool(words & _FINAL) or _same_shape(end.value, context)
+    sure = context.final or bool(words & _FINAL) or _same_shape(end.value, context)
     _output(item, end, context, sure=sure and final)
 
 
@@ -116,7 +146,7 @@ def _output(first: Item, end: Item, context: Context, *, sure: bool) -> None:
             supports.append(Support.SUPPORTED)
         elif holds is None or run.output is OPAQUE:
             supports.append(Support.UNKNOWN)
-        elif any(said.holds(value) for value in _returns(run)):
+        elif not context.final and any(said.holds(value) for value in _returns(run)):
             supports.append(Support.SUPPORTED)
         else:
             supports.append(Support.CONTRADICTED if sure else Support.UNKNOWN)

@@ -14,7 +14,7 @@ from codeio.runtime.trace import ELISION, position
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeio.runtime.trace import Position, Source, Step, Trace
 
@@ -119,8 +119,20 @@ class Run:
                 found = list(self._variable(node.id))
             elif not found:
                 found = list(self._evaluated(node))
+            if key in self.stored:
+                # What is stored under an attribute or an index is traced only when it is read.
+                found = [*found, Episode(0, len(self.trace.steps), OPAQUE)]
             self._episodes[key] = tuple(sorted(found, key=lambda e: (e.start, e.end)))
         return self._episodes[key]
+
+    @cached_property
+    def stored(self) -> frozenset[str]:
+        """The texts of the attributes that the program sets."""
+        return frozenset(
+            ast.unparse(node)
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        )
 
     @cached_property
     def recorded(self) -> Mapping[str, list[Episode]]:
@@ -131,7 +143,7 @@ class Run:
             for place, seen in (*step.values.items(), *step.outcomes.items()):
                 if place not in texts:
                     texts[place] = self.source.text(place)
-                end = self._end_of(step)
+                end = self.end_of(step.index)
                 for value in seen:
                     known = value if isinstance(value, bool) else self.parse(value)
                     found[texts[place]].append(Episode(step.index, end, known))
@@ -139,9 +151,17 @@ class Run:
                     found[texts[place]].append(Episode(step.index, end, OPAQUE))
         return found
 
-    def _end_of(self, step: Step) -> int:
+    def end_of(self, step: int) -> int:
         """Return the last step that a statement is under way: that of the calls it makes."""
-        return max((f.last for f in self.trace.calls.get(step.index, ())), default=step.index)
+        return self._ends.get(step, step)
+
+    @cached_property
+    def _ends(self) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        for frame in reversed(self.trace.frames):
+            end = max(frame.last, found.get(frame.last, -1))
+            found[frame.caller] = max(found.get(frame.caller, -1), end)
+        return found
 
     def _variable(self, name: str) -> Iterator[Episode]:
         for frame, (steps, texts) in self._changes.get(name, {}).items():
@@ -200,7 +220,7 @@ class Run:
         for frame, steps in enumerate(self.trace.frame_steps):
             for place, node in nodes.items():
                 if any(step.statement == place for step in steps):
-                    found += _runs_of(node, frame, steps)
+                    found += _runs_of(node, frame, steps, self.end_of)
         return tuple(sorted(found, key=lambda run: run.first))
 
     @cached_property
@@ -250,11 +270,14 @@ class Run:
                 entry = self.trace.steps[frame.entry]
                 arguments = {name: self.parse(text) for name, text in entry.changes.items() if text}
                 returned = OPAQUE if frame.returned is None else self.parse(frame.returned)
-                yield arguments, returned, frame.entry, frame.last
+                yield arguments, returned, frame.entry, self.end_of(frame.last)
 
 
 def _runs_of(
-    node: ast.For | ast.AsyncFor | ast.While, frame: int, steps: Sequence[Step]
+    node: ast.For | ast.AsyncFor | ast.While,
+    frame: int,
+    steps: Sequence[Step],
+    end_of: Callable[[int], int],
 ) -> Iterator[LoopRun]:
     place = position(node)
     inside = (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno)
@@ -272,12 +295,12 @@ def _runs_of(
                 starts.append(header)
             header = -1
         elif first >= 0:
-            yield _loop_run(node, frame, first, starts, last)
+            yield _loop_run(node, frame, first, starts, end_of(last))
             first, header, starts = -1, -1, []
             continue
         last = step.index
     if first >= 0:
-        yield _loop_run(node, frame, first, starts, last)
+        yield _loop_run(node, frame, first, starts, end_of(last))
 
 
 def _loop_run(
