@@ -102,8 +102,16 @@ class _Reader:
         names = {n.id for n in nodes if isinstance(n, ast.Name)}
         names |= {n.arg for n in nodes if isinstance(n, ast.arg)}
         functions = {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+        keys = {
+            key.value
+            for n in nodes
+            if isinstance(n, ast.Dict)
+            for key in n.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
         self._gatherer = Gatherer(
             names=names - functions - {"print"},
+            keys={key for key in keys - names - functions if key.isidentifier()},
             functions=functions,
             caret_is_power=not any(isinstance(n, ast.BitXor) for n in nodes),
         )
@@ -124,13 +132,12 @@ class _Reader:
                 place = end
                 continue
             place += 1
-            self._context.final = place >= len(gathered) - 1
-            self._line(line, last=place == len(gathered))
+            self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
 
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
         return self._gatherer.items(tokens(self._context.text, start, end, code=code))
 
-    def _line(self, line: Line, *, last: bool) -> None:
+    def _line(self, line: Line, *, last: bool, final: bool) -> None:
         code = line.kind == "code"
         content = self._context.text[line.whole : line.end].strip()
         if code and content in self._quoted:
@@ -146,7 +153,9 @@ class _Reader:
                 for moments in self._moments
             ]
             self._context.window = windows[0] if len(windows) == 1 else None
-            for sentence in sentences(part, wishes=not self._output_prediction):
+            told = sentences(part, wishes=not self._output_prediction)
+            for number, sentence in enumerate(told):
+                self._context.final = final and number == len(told) - 1
                 read_chains(sentence, self._context)
                 read_conditions(sentence, self._context)
                 read_phrases(sentence, self._context)

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.chains import differences
+from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.judging import Support
@@ -184,7 +184,9 @@ def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context
     word = "true" if verdict.outcome else "false"
     if item.literal:
         support = arithmetic(bool(item.value) is verdict.outcome)
-        if support is Support.SUPPORTED and context.runs and _never_compared(item, context.runs):
+        if support is Support.SUPPORTED and (
+            _never_compared(item, context.runs) or is_foreign(item, context.runs)
+        ):
             support = Support.CONTRADICTED
         context.add("condition", (item, end), item.text, word, support)
         return
@@ -200,7 +202,7 @@ def _never_compared(item: Item, runs: Sequence[Run]) -> bool:
         case _:
             return False
     sides = [_number(left), _number(right)]
-    if OPAQUE in sides:
+    if not runs or OPAQUE in sides:
         return False
     return all(_never_in(run, type(op), sides) for run in runs)
 

@@ -84,8 +84,16 @@ class Item:
 class Gatherer:
     """Gathers items for one program."""
 
-    def __init__(self, *, names: Set[str], functions: Set[str], caret_is_power: bool) -> None:
-        self._names = names
+    def __init__(
+        self,
+        *,
+        names: Set[str],
+        functions: Set[str],
+        caret_is_power: bool,
+        keys: Set[str] = frozenset(),
+    ) -> None:
+        self._names = names | keys
+        self._keys = keys
         self._lower = {name.lower(): name for name in sorted(names)}
         self._functions = functions | _BUILTINS
         self._caret = "**" if caret_is_power else "^"
@@ -102,7 +110,7 @@ class Gatherer:
             or (not token.spaced and after.text == ".")
         )  # fmt: skip
         if text in self._names:
-            ambiguous = len(text) == 1 or text in _ALSO_WORDS
+            ambiguous = len(text) == 1 or text in _ALSO_WORDS or text in self._keys
             if token.code or follows or not ambiguous:
                 return text
             if len(text) == 1 and text not in "aI":

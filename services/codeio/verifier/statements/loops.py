@@ -29,6 +29,7 @@ _VAGUE = frozenset(
     "first next last another more remaining most least up-to other every each per previous only-if "
     "until of th nth than over over-all many several exceeds exceed until".split()
 )
+_RUNS = frozenset("runs ran run executes executed called made performed repeats iterates".split())
 _MOMENT = frozenset("after by in within at following".split())
 
 
@@ -42,6 +43,8 @@ def read_counts(sentence: Sentence, context: Context) -> None:
         after = items[place + 1] if place + 1 < len(items) else None
         number = _number(item)
         once = item.kind == "word" and item.lower in TIMES and item.lower != "never"
+        if item.lower == "once" and not _is_counted(items, place):
+            continue
         if number is None and not once:
             continue
         if once:
@@ -55,6 +58,14 @@ def read_counts(sentence: Sentence, context: Context) -> None:
         if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING)):
             last = item if once or after is None else after
             _judge(items, place, number, last, words, context)
+
+
+def _is_counted(items: Sequence[Item], place: int) -> bool:
+    """Tell `runs once` from `once the loop ends`."""
+    before = {item.lower for item in items[max(0, place - 3) : place]}
+    return bool(before & (_LOOPING | _CALLING)) and bool(
+        before & {"exactly", "only", "just", *_RUNS}
+    )
 
 
 def _number(item: Item) -> int | None:
@@ -98,7 +109,9 @@ def _support(
         words & {"inner", "outer", "while", "for"}
         or len({id(loop.node) for loop in run.loops}) == 1
     )
-    others = _other_counts(run, loops) if words & _CALLING or not (loops and named) else counts
+    others = (
+        _other_counts(run, loops, words) if words & _CALLING or not (loops and named) else counts
+    )
     if number in others:
         return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
     return _refuted(run)
@@ -108,11 +121,13 @@ def _refuted(run: Run) -> Support:
     return Support.CONTRADICTED if run.complete else Support.UNKNOWN
 
 
-def _other_counts(run: Run, loops: Sequence[LoopRun]) -> set[int]:
+def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
     """Return how often other things happen, so that one of them may be meant."""
-    counts = set(run.executions.values())
+    headers = {loop.node.lineno for loop in run.loops}
+    counts = {count for line, count in run.executions.items() if line not in headers}
+    if words & {"evaluated", "checked", "tested", "condition", "check"}:
+        counts |= set(run.executions.values())
     counts |= {len(list(run.called(name))) for name in run.functions}
-    counts |= {len(found) for found in run.recorded.values()}
     sums: dict[int, int] = {}
     for loop in loops:
         sums[id(loop.node)] = sums.get(id(loop.node), 0) + len(loop.rounds)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _RESULTS = frozenset(
     "return returns returned returning output outputs answer result results gives produces prints".split()
 )
+_RETURNS = frozenset("return returns returned returning output outputs answer".split())
 _FINAL = frozenset("output outputs answer final finally function program main_solution".split())
 _BETWEEN = frozenset(
     "is are be the a an value of therefore thus so hence then final answer back us should will must "
@@ -49,6 +50,10 @@ def read_results(sentence: Sentence, context: Context, *, output_prediction: boo
                 _returned(items, place, value, context, final=output_prediction)
         elif item.lower in _ADDING:
             _added(items, place, context)
+    for place, item in enumerate(items):
+        shown = item.plain and isinstance(item.value, dict) and len(item.value) > 1
+        if shown and not sentence.silent[place] and _same_shape(item.value, context):
+            _output(item, item, context, sure=True)
 
 
 def read_alone(items: Sequence[Item], context: Context) -> None:
@@ -89,8 +94,6 @@ def _value_after(items: Sequence[Item], place: int) -> int | None:
         item = items[at]
         if item.kind == "expression":
             return at if item.plain or (item.literal and not is_condition(item)) else None
-        if item.lower in NEGATIONS:
-            return None
         if not (item.lower in _BETWEEN if item.kind == "word" else item.text in _BETWEEN_SIGNS):
             return None
     return None
@@ -111,8 +114,13 @@ def _returned(
             context.value((call, end), call.node, stated(end.value, end.text), kind="call")
         return
     words = {one.lower for one in items[:place]} | {item.lower}
-    sure = context.final or bool(words & _FINAL) or _same_shape(end.value, context)
-    _output(item, end, context, sure=sure and final)
+    said = items[max(0, place - 2) : value]
+    negated = sum(one.lower in NEGATIONS for one in said) % 2 == 1
+    strong = item.lower in _RETURNS or "final" in words or context.final
+    sure = (strong and (context.final or bool(words & _FINAL))) or _same_shape(end.value, context)
+    if item.lower in ("gives", "produces", "prints"):
+        sure = _same_shape(end.value, context)
+    _output(item, end, context, sure=sure and final, negated=negated)
 
 
 def _is_own_call(item: Item, context: Context) -> bool:
@@ -130,15 +138,17 @@ def _same_shape(value: Any, context: Context) -> bool:
     outputs = [run.output for run in context.runs]
     match value:
         case dict():
-            return any(isinstance(o, dict) and o.keys() == value.keys() for o in outputs)
+            return any(isinstance(o, dict) and o and o.keys() == value.keys() for o in outputs)
         case list() | tuple():
             return any(isinstance(o, list) and len(o) == len(value) > 1 for o in outputs)
         case _:
             return False
 
 
-def _output(first: Item, end: Item, context: Context, *, sure: bool) -> None:
+def _output(first: Item, end: Item, context: Context, *, sure: bool, negated: bool = False) -> None:
     said = stated(end.value, end.text)
+    if negated:
+        said, sure = said.negation(), True
     supports = []
     for run in context.runs:
         holds = said.holds(run.output)

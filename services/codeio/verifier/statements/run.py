@@ -22,6 +22,13 @@ _MAX_MOMENTS = 3000
 _WRAPPERS = ("deque(", "Counter(", "defaultdict(", "OrderedDict(", "frozenset(")
 
 
+class Missing:
+    """What stands under a key that the output does not have."""
+
+
+MISSING = Missing()
+
+
 class Opaque:
     """A value that the trace does not show in full."""
 
@@ -116,7 +123,9 @@ class Run:
         if key not in self._episodes:
             found = self.recorded.get(key, [])
             if isinstance(node, ast.Name):
-                found = list(self._variable(node.id))
+                found = list(self._variable(node.id)) or list(self._under_key(node.id))
+            elif not found and self._is_own_call(node):
+                found = list(self._calls(node))
             elif not found:
                 found = list(self._evaluated(node))
             if key in self.stored:
@@ -172,6 +181,52 @@ class Run:
                     yield Episode(start, end, self.parse(text))
         if name not in self._changes and name in self.trace.constants:
             yield Episode(0, len(self.trace.steps), self.parse(self.trace.constants[name]))
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of the dictionaries that the program writes out."""
+        return frozenset(
+            key.value
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Dict)
+            for key in node.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        )
+
+    def _under_key(self, key: str) -> Iterator[Episode]:
+        if key not in self.keys:
+            return
+        end = len(self.trace.steps)
+        if isinstance(self.output, dict):
+            yield Episode(0, end, self.output.get(key, MISSING))
+        for text, episodes in self.recorded.items():
+            if text.startswith("{"):
+                for episode in episodes:
+                    if isinstance(episode.value, dict) and key in episode.value:
+                        yield Episode(episode.start, episode.end, episode.value[key])
+
+    def _is_own_call(self, node: ast.expr) -> bool:
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in self.functions
+        )
+
+    def _calls(self, node: ast.expr) -> Iterator[Episode]:
+        """Yield the calls of a function of the program with just these arguments."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return
+        try:
+            given = [ast.literal_eval(argument) for argument in node.args]
+            named = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return
+        for arguments, returned, start, end in self.called(node.func.id):
+            own = [value for name, value in arguments.items() if name not in ("self", "cls")]
+            if own[: len(given)] == given and all(
+                arguments.get(name) == value for name, value in named.items() if name
+            ):
+                yield Episode(start, end, returned)
 
     def _evaluated(self, node: ast.expr) -> Iterator[Episode]:
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
