@@ -112,7 +112,7 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
         elif word in ("always",):
             always = True
         elif word in YES or word in NO:
-            if word in NO and word == "no" and at > place and items[at - 1].kind == "word":
+            if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
             return Verdict((word in YES) is not negated, at, always)
         elif item.kind == "expression":

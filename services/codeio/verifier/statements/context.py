@@ -26,6 +26,10 @@ class Context:
     runs: Sequence[Run]
     """The runs that the text may be about; the first is the task's own."""
     window: Window | None = None
+    condition: ast.expr | None = None
+    """The condition of the program that the line named last."""
+    inputs: frozenset[str] = frozenset()
+    """The names of the program's parameters."""
     final: bool = False
     """Whether the line is one of the last, where results are told."""
     found: list[Statement] = field(default_factory=list)

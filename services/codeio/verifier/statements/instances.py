@@ -21,19 +21,24 @@ def put_in(name: Item, instance: Item, context: Context) -> None:
     """Judge what an assignment has put in: `total = sum([1, 2])` where it is `sum(digits)`."""
     if instance.node is None or not context.runs:
         return
-    source = context.runs[0].source
     supports: list[list[Support]] = []
-    for node in ast.walk(source.tree):
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-            continue
-        target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id == name.name:
-            parts = differences(node.value, instance.node)
-            if parts:
-                supports.append([_part(run, part) for part in parts for run in context.runs])
+    for value in _sources(context.runs[0].source.tree, name.name):
+        parts = differences(value, instance.node)
+        if parts:
+            supports.append([_part(run, part) for part in parts for run in context.runs])
     if supports and all(Support.CONTRADICTED in each for each in supports):
         text = ast.unparse(instance.node)
         context.add("value", (name, instance), name.name, text, Support.CONTRADICTED)
+
+
+def _sources(tree: ast.Module, name: str) -> Iterator[ast.expr]:
+    """Yield what the program assigns to a variable, or returns where there is no name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                yield value
+            case ast.Return(value=ast.expr() as value) if not name:
+                yield value
 
 
 def is_foreign(item: Item, runs: Sequence[Run]) -> bool:
@@ -69,6 +74,8 @@ def _has_constant(pattern: ast.expr) -> bool:
 
 def _part(run: Run, part: tuple[ast.expr, object]) -> Support:
     node, value = part
+    if isinstance(node, ast.Attribute):
+        return Support.UNKNOWN
     return judge(run, node, stated(value, repr(value)))
 
 

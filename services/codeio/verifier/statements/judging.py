@@ -24,7 +24,9 @@ class Support(Enum):
     UNKNOWN = "unknown"
 
 
-Kind: TypeAlias = Literal["value", "arithmetic", "condition", "loop", "result", "call", "order"]
+Kind: TypeAlias = Literal[
+    "value", "arithmetic", "condition", "loop", "result", "call", "order", "action"
+]
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,15 @@ _LOOPING = frozenset(
     "loop loops body iterates iterate iterated iterations runs ran run repeats repeated executes "
     "executed execute looping while for-loop loop's".split()
 )
-_CALLING = frozenset("called calls invoked comparison made performed call recursion".split())
+_CALLING = frozenset(
+    "called calls invoked comparison made performed call recursion evaluated checked tested "
+    "condition executed".split()
+)
 _VAGUE = frozenset(
     "first next last another more remaining most least up-to other every each per previous only-if "
     "until of th nth than over over-all many several exceeds exceed until".split()
 )
+_LOOP_NOUNS = frozenset("loop body iterates looping loop's".split()) | _ROUNDS
 _RUNS = frozenset("runs ran run executes executed called made performed repeats iterates".split())
 _MOMENT = frozenset("after by in within at following".split())
 
@@ -102,17 +106,15 @@ def _support(
     if number in counts:
         return Support.SUPPORTED
     if context.window is not None and context.window.loop is not None and not words & _CALLING:
-        return _refuted(run)
+        ended = context.window.loop.last < len(run.trace.steps) - 1
+        return Support.CONTRADICTED if ended else _refuted(run)
     if not loops and not words & _CALLING:
         return Support.UNKNOWN
-    named = (
-        words & {"inner", "outer", "while", "for"}
-        or len({id(loop.node) for loop in run.loops}) == 1
-    )
-    others = (
-        _other_counts(run, loops, words) if words & _CALLING or not (loops and named) else counts
-    )
-    if number in others:
+    of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
+    one_loop = len({id(loop.node) for loop in run.loops}) == 1
+    if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
+        return _refuted(run)
+    if number in _other_counts(run, loops, words):
         return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
     return _refuted(run)
 

@@ -58,12 +58,13 @@ _NOT_OF = frozenset(
 )
 _AFTER_VALUE = frozenset(
     "times time more less larger smaller greater higher lower bigger fewer percent iterations iteration "
-    "rounds passes rd th steps ways apart away plus minus or".split()
+    "rounds passes rd th steps ways apart away plus minus or rounded".split()
 )
 _UNITS = frozenset(
     "elements element items item entries entry characters character chars letters letter keys key "
     "numbers members words values integers symbols".split()
 )
+_LETTERS = frozenset("characters character chars letters letter digits symbols".split())
 _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     sorted(
         (
@@ -119,10 +120,18 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
         said = _link(items, place)
         if said is None or said.end >= len(items) or sentence.silent[said.end]:
             continue
-        if item.literal:
+        if item.literal and isinstance(item.value, str) and _is_key(item.value, context):
+            named = replace(item, node=ast.Name(item.value, ast.Load()), value=None)
+            _of_subject([*items[:place], named, *items[place + 1 :]], place, said, context)
+        elif item.literal:
             _of_literal(items, place, said, context)
         else:
             _of_subject(items, place, said, context)
+
+
+def _is_key(text: str, context: Context) -> bool:
+    """Tell whether a quoted text is a key of what the program puts out."""
+    return any(text in run.keys for run in context.runs)
 
 
 def _is_object(items: Sequence[Item], place: int) -> bool:
@@ -172,7 +181,7 @@ def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR
             if item.text == ":" and said.words == 0 and items[place].name:
                 said.words += 1
                 said.colon = True
-            elif item.text in ("—", "-") and items[place].literal and said.words == 0:
+            elif item.text in ("—", "-") and _is_text(items[place]) and said.words == 0:
                 said.words += 1
             elif not (item.text == "," and at + 1 < len(items) and items[at + 1].lower == "which"):
                 return None
@@ -222,8 +231,14 @@ def _is_measure(items: Sequence[Item], place: int, at: int) -> bool:
     )
 
 
+def _is_text(item: Item) -> bool:
+    return item.literal and isinstance(item.value, str | list)
+
+
 def _at_the_end(items: Sequence[Item]) -> bool:
     words = [item.lower for item in items[:6]]
+    if {"after", "all"} <= set(words):
+        return True
     return words[:3] in (["at", "the", "end"], ["in", "the", "end"]) or words[:1] == ["finally"]
 
 
@@ -263,7 +278,7 @@ def _relation(items: Sequence[Item], at: int) -> tuple[int, str] | None:
     return None
 
 
-def _value(items: Sequence[Item], said: _Said) -> Stated | None:
+def _value(items: Sequence[Item], said: _Said, inputs: frozenset[str]) -> Stated | None:
     """Return what is said, from the item where the value stands."""
     item = items[said.end]
     text = item.text
@@ -291,6 +306,8 @@ def _value(items: Sequence[Item], said: _Said) -> Stated | None:
     if not literals or not (chain[0][0].literal or len(chain) > 1):
         return None
     last = literals[-1]
+    if last.plain and isinstance(last.value, dict) and last.value.keys() == inputs and inputs:
+        return None
     if isinstance(last.node, ast.Compare | ast.BoolOp):
         return None
     about = said.about or any(approximate for _, approximate in chain)
@@ -319,7 +336,7 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
         if len(chain) == 1:
             _with_expression(subject, end, said, words, context)
             return
-    value = _value(items, said)
+    value = _value(items, said, context.inputs)
     if value is None:
         return
     if subject.name in ("result", "output", "answer") and any(
@@ -391,12 +408,13 @@ def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context
     subject, end = items[place], items[said.end]
     if said.words == 0 or _is_counted(items, said) or end.kind != "expression" or not end.literal:
         return
-    value = _value(items, said)
+    value = _value(items, said, context.inputs)
     after = items[said.end + 1] if said.end + 1 < len(items) else None
     if value is None or isinstance(subject.value, bool):
         return
     if isinstance(subject.value, str | list | dict | tuple | set | range):
-        if after is not None and after.lower in _UNITS and isinstance(end.value, int):
+        counted = _LETTERS if isinstance(subject.value, str) else _UNITS
+        if after is not None and after.lower in counted and isinstance(end.value, int):
             support = arithmetic(value.holds(len(subject.value)))
             context.add("arithmetic", (subject, end), f"len({subject.text})", end.text, support)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.instances import put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.sentences import NEGATIONS
@@ -68,6 +69,8 @@ def _equation(items: Sequence[Item], place: int, context: Context) -> bool:
         return False
     chain, _ = chain_at(items, place + 1)
     last = chain[-1][0]
+    if chain[0][0].literal and not chain[0][0].plain:
+        put_in(items[place], chain[0][0], context)
     if len(chain) < 2 or not last.literal:
         return False
     said = stated(last.value, last.text)

@@ -106,6 +106,13 @@ class Run:
             if isinstance(n, ast.Name | ast.arg)
         )
 
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the call."""
+        entry = self.trace.steps[self.trace.frames[0].entry] if self.trace.frames else None
+        changes = {} if entry is None else entry.changes
+        return {name: self.parse(text) for name, text in changes.items() if text is not None}
+
     @property
     def complete(self) -> bool:
         """Whether the trace shows the whole run."""
@@ -179,8 +186,20 @@ class Run:
                 if text is not None:
                     end = steps[place + 1] if place + 1 < len(steps) else last
                     yield Episode(start, end, self.parse(text))
+        if name in self.inner:
+            yield Episode(0, len(self.trace.steps), OPAQUE)
         if name not in self._changes and name in self.trace.constants:
             yield Episode(0, len(self.trace.steps), self.parse(self.trace.constants[name]))
+
+    @cached_property
+    def inner(self) -> frozenset[str]:
+        """The variables of comprehensions and lambdas, of which the trace shows nothing."""
+        nodes = list(ast.walk(self.source.tree))
+        targets = [n.target for n in nodes if isinstance(n, ast.comprehension)]
+        bound = {part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name)}
+        return frozenset(
+            bound | {one.arg for n in nodes if isinstance(n, ast.Lambda) for one in n.args.args}
+        )
 
     @cached_property
     def keys(self) -> frozenset[str]:
