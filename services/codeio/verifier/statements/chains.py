@@ -6,6 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.instances import differences, is_foreign, put_in
+from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
@@ -47,6 +49,14 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
         if link.kind == "sign" and link.text in EQUAL:
             about = link.text == "≈"
         elif (
+            link.text in ("→", "#")
+            and following < len(items)
+            and items[following].plain
+            and _comes_to(items, at - 1)
+            and not (following + 1 < len(items) and items[following + 1].text in EQUAL)
+        ):
+            about = False
+        elif (
             link.text == ","
             and following < len(items)
             and items[following].lower in ("i.e.", "namely")
@@ -60,9 +70,25 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
             following += 1
         if following >= len(items) or items[following].kind != "expression":
             break
+        if link.text == "," and _is_noun(items, following):
+            break
         chain.append((items[following], about))
         at = following + 1
     return chain, at
+
+
+def _is_noun(items: Sequence[Item], place: int) -> bool:
+    """Tell whether a number counts what the next word names: `i.e. five calls`."""
+    after = items[place + 1] if place + 1 < len(items) else None
+    return not items[place].code and after is not None and after.kind == "word"
+
+
+def _comes_to(items: Sequence[Item], place: int) -> bool:
+    """Tell whether an arrow after an expression points at its value: `2 + 25 → 27`."""
+    item = items[place]
+    if isinstance(item.node, ast.BinOp | ast.Call):
+        return not item.plain
+    return bool(items[place].code and isinstance(item.node, ast.Subscript))
 
 
 def _is_unpacking(items: Sequence[Item], place: int) -> bool:
@@ -106,18 +132,19 @@ def _unpacking(
 
 
 def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
-    first, last = chain[0][0], chain[-1][0]
-    if first.name and last.literal and len(chain) > 2:
-        _equal(first, last, any(about for _, about in chain), context)
-    for (left, _), (right, about) in zip(chain, chain[1:], strict=False):
+    for number, ((left, _), (right, about)) in enumerate(zip(chain, chain[1:], strict=False)):
         if left.literal and right.literal:
             if not (left.plain and right.plain) or len(chain) > 2:
                 _calculated(left, right, about, context)
-        elif right.literal:
-            if left is not first or len(chain) == 2 or not first.name:
-                _equal(left, right, about, context)
-        elif not left.literal:
+            continue
+        if not left.literal and not right.literal:
             _substituted(left, right, context)
+        if not left.literal:
+            rest = [(one, near) for one, near in chain[number + 1 :] if one.literal]
+            if rest:
+                # A variable gets what comes out at the end, an expression what comes next.
+                value, about = rest[-1] if left.name else rest[0]
+                _equal(left, value, about, context)
 
 
 def _left(item: Item) -> ast.expr | None:
@@ -128,23 +155,34 @@ def _left(item: Item) -> ast.expr | None:
 
 
 def _calculated(left: Item, right: Item, about: bool, context: Context) -> None:
-    value, text = right.value, right.text
-    node = _left(right)
-    if node is not None and node is not right.node:
-        try:
-            value, text = evaluate(node, {}), ast.unparse(node)
-        except UnevaluableError:
-            return
-    said = stated(value, text, about=about)
+    found = literal_side(right)
+    if found is None:
+        return
+    said = stated(*found, about=about)
     support = arithmetic(said.holds(left.value))
-    context.add("arithmetic", (left, right), left.text, text, support)
+    if support is Support.SUPPORTED and is_foreign(left, context.runs):
+        support = Support.CONTRADICTED
+    context.add("arithmetic", (left, right), left.text, said.text, support)
 
 
 def _equal(left: Item, right: Item, about: bool, context: Context) -> None:
-    if left.node is None:
+    found = literal_side(right)
+    if left.node is None or found is None:
         return
-    said = stated(right.value, right.text, about=about)
-    context.value((left, right), left.node, said)
+    context.value((left, right), left.node, stated(*found, about=about))
+    if left.name and not right.plain:
+        put_in(left, right, context)
+
+
+def literal_side(item: Item) -> tuple[object, str] | None:
+    """Return the value and text of an expression; of `4 < 5` after a sign, the left side."""
+    node = _left(item)
+    if node is item.node or node is None:
+        return item.value, item.text
+    try:
+        return evaluate(node, {}), ast.unparse(node)
+    except UnevaluableError:
+        return None
 
 
 def _substituted(left: Item, right: Item, context: Context) -> None:
@@ -153,57 +191,3 @@ def _substituted(left: Item, right: Item, context: Context) -> None:
         return
     for part, value in differences(left.node, right.node):
         context.value((left, right), part, stated(value, repr(value)))
-
-
-def differences(pattern: ast.expr, instance: ast.expr) -> list[tuple[ast.expr, object]]:
-    """Return which parts of an expression have which values in another; empty if not alike."""
-    try:
-        return list(_differences(pattern, instance))
-    except _UnlikeError:
-        return []
-
-
-class _UnlikeError(Exception):
-    pass
-
-
-def _differences(pattern: ast.AST, instance: ast.AST) -> Iterator[tuple[ast.expr, object]]:
-    if ast.dump(pattern) == ast.dump(instance):
-        return
-    literal = literal_of(instance) if isinstance(instance, ast.expr) else OPAQUE
-    if literal is not OPAQUE and isinstance(pattern, ast.expr):
-        if literal_of(pattern) is not OPAQUE:
-            raise _UnlikeError
-        yield pattern, literal
-        return
-    if type(pattern) is not type(instance):
-        raise _UnlikeError
-    for one, other in zip(_children(pattern), _children(instance), strict=False):
-        yield from _differences(one, other)
-    if len(_children(pattern)) != len(_children(instance)):
-        raise _UnlikeError
-    if _label(pattern) != _label(instance):
-        raise _UnlikeError
-
-
-def _children(node: ast.AST) -> list[ast.AST]:
-    skipped = ast.expr_context
-    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, skipped)]
-
-
-def _label(node: ast.AST) -> object:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Constant(value=value):
-            return value
-        case _:
-            return None
-
-
-def literal_of(node: ast.expr) -> object:
-    """Return the value of a literal that needs no working out, else `OPAQUE`."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return OPAQUE

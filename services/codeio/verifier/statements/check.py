@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from codeio.runtime.trace import Source, parse_trace
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
+from codeio.verifier.statements.actions import mentioned, read_actions
+from codeio.verifier.statements.candidates import Candidates, named_inputs, parameters
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
@@ -57,11 +59,13 @@ async def check_rationale(
         return []
     runs: list[Run] = []
     if given is not None:
+        names = parameters(source, task.program.entry_point)
+        others = [] if output_prediction else named_inputs(rationale, names, besides=given)
         response = await sandbox.execute(
             ExecuteRequest(
                 code=task.program.code,
                 entry_point=task.program.entry_point,
-                calls=[Call(input_json=given)],
+                calls=[Call(input_json=text) for text in (given, *others)],
                 trace_steps=trace_steps,
                 unlimited_sizes=True,
             )
@@ -85,12 +89,13 @@ def find_statements(
 ) -> list[Statement]:
     """Return the statements of a text about values, in order, each with its support.
 
-    A pure function: `runs` are the runs of the program that the text may be about. Without
-    any, only arithmetic can be supported or contradicted.
+    A pure function. The first of the `runs` is on the task's input, or the predicted one;
+    of an input prediction the others are on further inputs that the text tries. Without any
+    run, only arithmetic can be supported or contradicted.
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
-    return _without_overlaps(context.found)
+    return _without_overlaps(context.settled())
 
 
 class _Reader:
@@ -102,13 +107,24 @@ class _Reader:
         names = {n.id for n in nodes if isinstance(n, ast.Name)}
         names |= {n.arg for n in nodes if isinstance(n, ast.arg)}
         functions = {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+        keys = {
+            key.value
+            for n in nodes
+            if isinstance(n, ast.Dict)
+            for key in n.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
         self._gatherer = Gatherer(
             names=names - functions - {"print"},
+            keys={key for key in keys - names - functions if key.isidentifier()},
             functions=functions,
             caret_is_power=not any(isinstance(n, ast.BitXor) for n in nodes),
         )
         self._quoted = {line.strip() for line in ast.unparse(source.tree).splitlines()}
-        self._moments = [Moments(run) for run in context.runs]
+        if context.runs:
+            context.inputs = frozenset(context.runs[0].arguments)
+        self._candidates = Candidates(context.runs, several=not output_prediction)
+        self._moments = {id(run): Moments(run) for run in context.runs}
 
     def read(self) -> None:
         text = self._context.text
@@ -124,28 +140,43 @@ class _Reader:
                 place = end
                 continue
             place += 1
-            self._line(line, last=place == len(gathered))
+            self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
 
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
         return self._gatherer.items(tokens(self._context.text, start, end, code=code))
 
-    def _line(self, line: Line, *, last: bool) -> None:
+    def _line(self, line: Line, *, last: bool, final: bool) -> None:
         code = line.kind == "code"
         content = self._context.text[line.whole : line.end].strip()
         if code and content in self._quoted:
             return
         items = self._items(line.start, line.end, code=code)
+        self._context.runs = runs = self._candidates.line()
+        self._context.condition = None
+        moments = self._moments[id(runs[0])] if runs else None
         if last and self._output_prediction:
             read_alone(items, self._context)
+        if moments is not None:
+            moments.leave(items, line.indent, bullet=line.kind == "bullet")
         for part, deeper in _parts(items):
-            windows = [moments.enter(part, line.indent + deeper) for moments in self._moments]
-            self._context.window = windows[0] if len(windows) == 1 else None
-            for sentence in sentences(part, wishes=not self._output_prediction):
+            bullet = line.kind == "bullet"
+            self._context.window = (
+                moments.enter(part, line.indent + deeper, bullet=bullet) if moments else None
+            )
+            told = sentences(part, wishes=not self._output_prediction)
+            for number, sentence in enumerate(told):
+                self._context.final = final and number == len(told) - 1
+                self._context.runs = self._candidates.sentence(sentence.items)
+                if self._context.runs != runs:
+                    self._context.window = None
                 read_chains(sentence, self._context)
                 read_conditions(sentence, self._context)
                 read_phrases(sentence, self._context)
                 read_sequences(sentence, self._context)
                 read_counts(sentence, self._context)
+                read_actions(sentence, self._context)
+                for condition in mentioned(sentence.items):
+                    self._context.condition = condition
                 read_results(sentence, self._context, output_prediction=self._output_prediction)
 
     def _table(self, rows: Sequence[Line]) -> None:
@@ -167,6 +198,7 @@ class _Reader:
             ]
             read.append(Row(tuple(found)))
         if read:
+            self._context.runs = self._candidates.line()
             judge_table(read, self._context)
 
 
@@ -188,12 +220,15 @@ def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:
     return [(piece, 1) for piece in pieces]
 
 
+_SURER = (Support.CONTRADICTED, Support.SUPPORTED, Support.UNKNOWN)
+
+
 def _without_overlaps(found: Sequence[Statement]) -> list[Statement]:
     """Return the statements in order, of two about the same thing at one place the surer."""
     kept: dict[tuple[int, int, str], Statement] = {}
     for one in found:
         key = (one.start, one.end, one.subject)
         before = kept.get(key)
-        if before is None or before.support is Support.UNKNOWN:
+        if before is None or _SURER.index(one.support) < _SURER.index(before.support):
             kept[key] = one
     return sorted(kept.values(), key=lambda one: (one.start, one.end))

@@ -6,8 +6,9 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.chains import differences
+from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
@@ -45,26 +46,49 @@ class Verdict:
 def read_conditions(sentence: Sentence, context: Context) -> None:
     """Find what is said of the conditions of a sentence."""
     items = sentence.items
-    for place, item in enumerate(items):
-        if not is_condition(item) or sentence.silent[place]:
+    place = 0
+    while place < len(items):
+        item = items[place]
+        instances, end = _instances(items, place + 1)
+        if sentence.silent[place] or not (
+            is_condition(item) or _is_tested(items, place, instances, end)
+        ):
+            place += 1
             continue
-        instance = _instance_at(items, place + 1, item)
-        end = place + 1 if instance is None else place + 2
-        verdict = verdict_after(items, end)
-        if verdict is None and "neither" in sentence.words() and "nor" in sentence.words():
-            verdict = _neither(items, place, end)
-        if verdict is None and (place == 0 or _asserted(items, place)):
-            follows = items[end] if end < len(items) else None
-            asked = follows is not None and follows.text == "?"
-            if not asked and (item.literal or _is_reason(items, place)):
-                verdict = Verdict(True, end - 1, always=False)
-            elif not asked and (claim := _said_equal(item, context)):
-                left, said = claim
-                context.value((item, item), left, said)
-        if verdict is not None:
-            _judge(items, place, verdict, context)
-            if instance is not None:
-                _judge_instance(item, instance, verdict, context)
+        _read_condition(items, place, instances, end, context)
+        place = end
+
+
+def _is_tested(items: Sequence[Item], place: int, instances: Sequence[Item], end: int) -> bool:
+    """Tell whether an expression of the program is told to hold, or not, as a condition."""
+    item = items[place]
+    if item.kind != "expression" or item.literal or not item.code:
+        return False
+    follows = items[end].lower if end < len(items) else ""
+    return follows in ("holds", "fails") or (
+        bool(instances) and verdict_after(items, end) is not None
+    )
+
+
+def _read_condition(
+    items: Sequence[Item], place: int, instances: Sequence[Item], end: int, context: Context
+) -> None:
+    item = items[place]
+    verdict = _neither(items, place, end) or verdict_after(items, end)
+    if verdict is None and _asserted(items, place):
+        follows = items[end] if end < len(items) else None
+        asked = follows is not None and follows.text == "?"
+        stands = follows is not None and follows.text in (":", ",") and bool(instances)
+        if not asked and (item.literal or stands or _is_reason(items, place)):
+            verdict = Verdict(True, end - 1, always=False)
+        elif not asked and (claim := _said_equal(item, context)):
+            left, said = claim
+            context.value((item, item), left, said)
+    if verdict is not None:
+        _judge(items, place, verdict, context)
+        said_at = items[max(end - 1, verdict.place)]
+        for instance in instances:
+            _judge_instance(item, (instance, said_at), verdict, context)
 
 
 def is_condition(item: Item) -> bool:
@@ -80,7 +104,7 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
     for at in range(place, min(len(items), place + _MOST_FILLING)):
         item = items[at]
         word = item.lower
-        if item.literal and isinstance(item.value, bool) and item.plain:
+        if item.literal and isinstance(item.value, bool) and item.plain and item.text[:1] != "(":
             return Verdict(item.value is not negated, at, always)
         if word in NEGATIONS or (word == "no" and _next(items, at) == "longer"):
             negated = not negated
@@ -88,7 +112,7 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
         elif word in ("always",):
             always = True
         elif word in YES or word in NO:
-            if word in NO and word == "no" and at > place and items[at - 1].kind == "word":
+            if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
             return Verdict((word in YES) is not negated, at, always)
         elif item.kind == "expression":
@@ -128,11 +152,11 @@ def _is_reason(items: Sequence[Item], place: int) -> bool:
 
 def _neither(items: Sequence[Item], place: int, end: int) -> Verdict | None:
     """Read `neither A nor B holds` for each of the two."""
-    before = [item.lower for item in items[max(0, place - 1) : place]]
-    if "neither" in before or "nor" in before:
-        for at in range(end, len(items)):
-            if items[at].lower in YES:
-                return Verdict(False, end - 1, always=False)
+    if not place or items[place - 1].lower not in ("neither", "nor"):
+        return None
+    for at in range(end, len(items)):
+        if items[at].lower in YES | NO and not items[at].literal:
+            return Verdict(items[at].lower in NO, at, always=False)
     return None
 
 
@@ -160,7 +184,9 @@ def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context
     word = "true" if verdict.outcome else "false"
     if item.literal:
         support = arithmetic(bool(item.value) is verdict.outcome)
-        if support is Support.SUPPORTED and context.runs and _never_compared(item, context.runs):
+        if support is Support.SUPPORTED and (
+            _never_compared(item, context.runs) or is_foreign(item, context.runs)
+        ):
             support = Support.CONTRADICTED
         context.add("condition", (item, end), item.text, word, support)
         return
@@ -176,7 +202,7 @@ def _never_compared(item: Item, runs: Sequence[Run]) -> bool:
         case _:
             return False
     sides = [_number(left), _number(right)]
-    if OPAQUE in sides:
+    if not runs or OPAQUE in sides:
         return False
     return all(_never_in(run, type(op), sides) for run in runs)
 
@@ -202,8 +228,6 @@ def _never_in(run: Run, op: type[ast.cmpop], sides: list[Any]) -> bool:
 
 
 def _number(node: ast.expr) -> Any:
-    from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-
     try:
         value = evaluate(node, {})
     except UnevaluableError:
@@ -211,21 +235,37 @@ def _number(node: ast.expr) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else OPAQUE
 
 
-def _instance_at(items: Sequence[Item], place: int, pattern: Item) -> Item | None:
-    """Return the same condition with values put in, if it follows in brackets."""
-    if place >= len(items) or pattern.literal:
-        return None
+def _instances(items: Sequence[Item], place: int) -> tuple[list[Item], int]:
+    """Return the same condition with values put in, where it follows in brackets."""
+    if place >= len(items):
+        return [], place
     item = items[place]
-    if item.kind == "expression" and item.text.startswith("(") and is_condition(item):
-        return item
-    return None
+    if (
+        item.kind == "expression"
+        and item.text.startswith("(")
+        and (is_condition(item) or items[place - 1].code)
+    ):
+        return [item], place + 1
+    found: list[Item] = []
+    if item.kind == "sign" and item.text == "(":
+        for at in range(place + 1, min(len(items), place + 8)):
+            if items[at].text == ")":
+                return (found, at + 1) if found else ([], place)
+            if items[at].kind == "expression" and items[at].code:
+                found.append(items[at])
+            elif items[at].text != "," and items[at].lower != "i.e.":
+                break
+    return [], place
 
 
-def _judge_instance(pattern: Item, instance: Item, verdict: Verdict, context: Context) -> None:
+def _judge_instance(
+    pattern: Item, span: tuple[Item, Item], verdict: Verdict, context: Context
+) -> None:
+    instance = span[0]
     if instance.literal:
         support = arithmetic(bool(instance.value) is verdict.outcome)
         word = "true" if verdict.outcome else "false"
-        context.add("condition", (instance, instance), instance.text, word, support)
-    if pattern.node is not None and instance.node is not None:
+        context.add("condition", span, instance.text, word, support)
+    if pattern.node is not None and instance.node is not None and not pattern.literal:
         for part, value in differences(pattern.node, instance.node):
-            context.value((instance, instance), part, stated(value, repr(value)))
+            context.value(span, part, stated(value, repr(value)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
@@ -25,8 +26,15 @@ class Context:
     runs: Sequence[Run]
     """The runs that the text may be about; the first is the task's own."""
     window: Window | None = None
+    condition: ast.expr | None = None
+    """The condition of the program that the line named last."""
+    inputs: frozenset[str] = frozenset()
+    """The names of the program's parameters."""
+    final: bool = False
+    """Whether the line is one of the last, where results are told."""
     found: list[Statement] = field(default_factory=list)
-    exact_lines: frozenset[str] = frozenset()
+    _groups: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    """For statements judged at a moment: its group, and whether only the moment is wrong."""
 
     def value(
         self,
@@ -44,8 +52,32 @@ class Context:
             for run in self.runs
         ]
         support = combined(supports)
+        if self.window is not None:
+            sometime = combined(
+                [judge(run, subject, said, always=always, last=last) for run in self.runs]
+            )
+            self._groups[len(self.found)] = (
+                self.window.group,
+                support is Support.CONTRADICTED is not sometime,
+            )
         self.add(kind, span, ast.unparse(subject), said.text, support)
         return support
+
+    def settled(self) -> list[Statement]:
+        """Return what was found; where the moments do not fit, they were misread."""
+        right: Counter[str] = Counter()
+        wrong: Counter[str] = Counter()
+        for place, (group, only_moment) in self._groups.items():
+            wrong[group] += only_moment
+            right[group] += self.found[place].support is Support.SUPPORTED
+        return [
+            replace(one, support=Support.UNKNOWN)
+            if place in self._groups
+            and self._groups[place][1]
+            and wrong[self._groups[place][0]] > max(1, right[self._groups[place][0]] // 3)
+            else one
+            for place, one in enumerate(self.found)
+        ]
 
     def add(
         self, kind: Kind, span: tuple[Item, Item], subject: str, stated: str, support: Support

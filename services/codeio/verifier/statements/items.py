@@ -84,8 +84,16 @@ class Item:
 class Gatherer:
     """Gathers items for one program."""
 
-    def __init__(self, *, names: Set[str], functions: Set[str], caret_is_power: bool) -> None:
-        self._names = names
+    def __init__(
+        self,
+        *,
+        names: Set[str],
+        functions: Set[str],
+        caret_is_power: bool,
+        keys: Set[str] = frozenset(),
+    ) -> None:
+        self._names = names | keys
+        self._keys = keys
         self._lower = {name.lower(): name for name in sorted(names)}
         self._functions = functions | _BUILTINS
         self._caret = "**" if caret_is_power else "^"
@@ -102,7 +110,7 @@ class Gatherer:
             or (not token.spaced and after.text == ".")
         )  # fmt: skip
         if text in self._names:
-            ambiguous = len(text) == 1 or text in _ALSO_WORDS
+            ambiguous = len(text) == 1 or text in _ALSO_WORDS or text in self._keys
             if token.code or follows or not ambiguous:
                 return text
             if len(text) == 1 and text not in "aI":
@@ -138,6 +146,10 @@ class _Gathering:
             token = self._tokens[place]
             end = self._span(place)
             item = self._expression(place, end) if end > place else None
+            if item is None and (equation := self._equation(place, end)):
+                found += equation
+                place = end
+                continue
             if item is None:
                 end = self._operand(place)
             while end > place and item is None:
@@ -174,6 +186,24 @@ class _Gathering:
         ):
             end += 1
         return end
+
+    def _equation(self, place: int, end: int) -> list[Item]:
+        """Return the sides of an equation that fills an inline code, and the signs between."""
+        found: list[Item] = []
+        start, depth = place, 0
+        for at in range(place, end + 1):
+            token = self._tokens[at] if at < end else None
+            if token is not None and token.kind == "sign":
+                depth += (token.text in _PAIRS) - (token.text in (")", "]", "}"))
+            if token is None or (token.text == "=" and depth == 0):
+                side = self._expression(start, at) if at > start else None
+                if side is None:
+                    return []
+                found.append(side)
+                start = at + 1
+                if token is not None:
+                    found.append(_sign(token))
+        return found if len(found) > 1 else []
 
     def _at(self, place: int) -> Token | None:
         return self._tokens[place] if 0 <= place < len(self._tokens) else None
@@ -305,6 +335,10 @@ class _Gathering:
                 text if not token.spaced and not parts else f" {text}" if token.spaced else text
             )
         return "".join(parts).strip()
+
+
+def _sign(token: Token) -> Item:
+    return Item("sign", token.text, token.start, token.end, token.code, token.spaced)
 
 
 def _comparisons(items: list[Item]) -> list[Item]:

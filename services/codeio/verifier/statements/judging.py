@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from codeio.verifier.statements.run import OPAQUE, Run, within
+from codeio.verifier.statements.run import Run, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.verifier.statements.run import Episode, Round
+    from codeio.verifier.statements.run import Episode, LoopRun, Round
     from codeio.verifier.statements.stated import Stated
 
 
@@ -24,7 +24,9 @@ class Support(Enum):
     UNKNOWN = "unknown"
 
 
-Kind: TypeAlias = Literal["value", "arithmetic", "condition", "loop", "result", "call", "order"]
+Kind: TypeAlias = Literal[
+    "value", "arithmetic", "condition", "loop", "result", "call", "order", "action"
+]
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Window:
     """The rounds of loops, or calls, that a stretch of text is about."""
 
     rounds: tuple[Round, ...]
-    exact: bool = True
-    """Whether the text names the moment, so that another moment is a contradiction."""
+    group: str = ""
+    """The loop or function: how far its moments are to be trusted is judged for all of them."""
+    loop: LoopRun | None = None
+    """The loop that the line is the header of."""
 
 
 def judge(
@@ -78,8 +82,8 @@ def judge(
             found = [said.holds(episode.value) for episode in inside]
             if True in found:
                 return Support.SUPPORTED
-            if None in found or not window.exact:
-                return _sometime(run, answers) if None not in found else Support.UNKNOWN
+            if None in found:
+                return Support.UNKNOWN
             return Support.CONTRADICTED
     return _sometime(run, answers, elsewhere=window is not None)
 
@@ -111,7 +115,3 @@ def _last(run: Run, node: ast.expr, episodes: Sequence[Episode], said: Stated) -
         node.id not in step.changes for step in run.trace.steps if step.frame != 0
     )
     return Support.CONTRADICTED if entry and end is False else Support.UNKNOWN
-
-
-def is_opaque(value: object) -> bool:
-    return value is OPAQUE

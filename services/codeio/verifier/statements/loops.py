@@ -24,11 +24,16 @@ _LOOPING = frozenset(
     "loop loops body iterates iterate iterated iterations runs ran run repeats repeated executes "
     "executed execute looping while for-loop loop's".split()
 )
-_CALLING = frozenset("called calls invoked comparison made performed call recursion".split())
+_CALLING = frozenset(
+    "called calls invoked comparison made performed call recursion evaluated checked tested "
+    "condition executed".split()
+)
 _VAGUE = frozenset(
     "first next last another more remaining most least up-to other every each per previous only-if "
     "until of th nth than over over-all many several exceeds exceed until".split()
 )
+_LOOP_NOUNS = frozenset("loop body iterates looping loop's".split()) | _ROUNDS
+_RUNS = frozenset("runs ran run executes executed called made performed repeats iterates".split())
 _MOMENT = frozenset("after by in within at following".split())
 
 
@@ -42,6 +47,8 @@ def read_counts(sentence: Sentence, context: Context) -> None:
         after = items[place + 1] if place + 1 < len(items) else None
         number = _number(item)
         once = item.kind == "word" and item.lower in TIMES and item.lower != "never"
+        if item.lower == "once" and not _is_counted(items, place):
+            continue
         if number is None and not once:
             continue
         if once:
@@ -55,6 +62,14 @@ def read_counts(sentence: Sentence, context: Context) -> None:
         if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING)):
             last = item if once or after is None else after
             _judge(items, place, number, last, words, context)
+
+
+def _is_counted(items: Sequence[Item], place: int) -> bool:
+    """Tell `runs once` from `once the loop ends`."""
+    before = {item.lower for item in items[max(0, place - 3) : place]}
+    return bool(before & (_LOOPING | _CALLING)) and bool(
+        before & {"exactly", "only", "just", *_RUNS}
+    )
 
 
 def _number(item: Item) -> int | None:
@@ -90,14 +105,16 @@ def _support(
         return Support.SUPPORTED if possible else _refuted(run)
     if number in counts:
         return Support.SUPPORTED
+    if context.window is not None and context.window.loop is not None and not words & _CALLING:
+        ended = context.window.loop.last < len(run.trace.steps) - 1
+        return Support.CONTRADICTED if ended else _refuted(run)
     if not loops and not words & _CALLING:
         return Support.UNKNOWN
-    named = (
-        words & {"inner", "outer", "while", "for"}
-        or len({id(loop.node) for loop in run.loops}) == 1
-    )
-    others = _other_counts(run, loops) if words & _CALLING or not (loops and named) else counts
-    if number in others:
+    of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
+    one_loop = len({id(loop.node) for loop in run.loops}) == 1
+    if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
+        return _refuted(run)
+    if number in _other_counts(run, loops, words):
         return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
     return _refuted(run)
 
@@ -106,11 +123,13 @@ def _refuted(run: Run) -> Support:
     return Support.CONTRADICTED if run.complete else Support.UNKNOWN
 
 
-def _other_counts(run: Run, loops: Sequence[LoopRun]) -> set[int]:
+def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
     """Return how often other things happen, so that one of them may be meant."""
-    counts = set(run.executions.values())
+    headers = {loop.node.lineno for loop in run.loops}
+    counts = {count for line, count in run.executions.items() if line not in headers}
+    if words & {"evaluated", "checked", "tested", "condition", "check"}:
+        counts |= set(run.executions.values())
     counts |= {len(list(run.called(name))) for name in run.functions}
-    counts |= {len(found) for found in run.recorded.values()}
     sums: dict[int, int] = {}
     for loop in loops:
         sums[id(loop.node)] = sums.get(id(loop.node), 0) + len(loop.rounds)
@@ -122,6 +141,8 @@ def named_loops(
 ) -> list[LoopRun]:
     """Return the runs of the loops that a sentence may be about."""
     loops = list(run.loops)
+    if context.window is not None and context.window.loop is not None:
+        return [context.window.loop]
     targets = _targets(items)
     if targets and (chosen := [loop for loop in loops if targets <= loop.targets]):
         loops = chosen

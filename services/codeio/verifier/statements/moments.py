@@ -40,6 +40,8 @@ class Label:
     call: ast.Call | None
     end: int
     """Place behind the label's items."""
+    loop: str
+    """The variables of a loop or its condition, where the line is a loop's header."""
     alone: bool
     """Nothing follows in the line."""
 
@@ -49,7 +51,6 @@ class _Level:
     indent: int
     window: Window | None
     alone: bool
-    keys: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -58,70 +59,119 @@ class Moments:
 
     run: Run
     _levels: list[_Level] = field(default_factory=list)
+    _left: Window | None = None
+    """The end of the loop that was told last."""
     _reached: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def enter(self, items: Sequence[Item], indent: int) -> Window | None:
+    def enter(self, items: Sequence[Item], indent: int, *, bullet: bool) -> Window | None:
         """Return the moment that a line is about, and keep it for the lines below."""
         label = read_label(items, self.run)
-        while self._levels and self._closes(self._levels[-1], indent, items, label):
-            self._levels.pop()
+        self.leave(items, indent, bullet=bullet)
+        if self._left is not None and _leaves(items):
+            return self._left
         around = self._levels[-1].window if self._levels else None
         if label is None:
+            self._skip(items, around)
             return around
-        window = self._find(label, around) or around
-        keys = frozenset(label.values) | ({"#"} if label.number is not None else frozenset())
-        self._levels.append(_Level(indent, window, label.alone, keys))
+        window = self._find(label, around)
+        if window is None and label.call is None:
+            window = around
+        self._levels.append(_Level(indent, window, label.alone and not bullet))
         return window
 
-    @staticmethod
-    def _closes(level: _Level, indent: int, items: Sequence[Item], label: Label | None) -> bool:
-        if indent < level.indent:
-            return True
-        if indent > level.indent:
-            return False
-        if not level.alone:
-            return True
-        if label is not None:
-            return True
-        return bool(items) and items[0].lower in _LEAVING
+    def leave(self, items: Sequence[Item], indent: int, *, bullet: bool) -> None:
+        """End the moments that a line of this depth is no part of."""
+        while self._levels:
+            level = self._levels[-1]
+            goes_on = indent > level.indent or (
+                indent == level.indent
+                and level.alone
+                and not bullet
+                and read_label(items, self.run) is None
+                and not (items and items[0].lower in _LEAVING)
+            )
+            if goes_on:
+                break
+            window = self._levels.pop().window
+            if window is not None and window.loop is not None:
+                end = window.rounds[0].end
+                self._left = Window((Round(end, end),), f"end of {window.group}")
 
     def _find(self, label: Label, around: Window | None) -> Window | None:
         if label.call is not None:
             return self._call(label.call, around)
+        if label.loop:
+            return self._loop(label.loop, around)
         candidates = self._rounds(label, around)
         if not candidates:
             return None
-        key = (frozenset(label.values), label.number is not None, bool(label.conditions), around)
-        reached = self._reached.get(key, -1)
-        later = [one for one in candidates if one.start > reached]
-        chosen = (later or candidates)[0]
-        self._reached[key] = chosen.start
+        later = [
+            (loop, one)
+            for loop, one in candidates
+            if one.start > self._reached.get((id(loop.node), around), -1)
+        ]
+        loop, chosen = (later or candidates)[0]
+        self._reached[id(loop.node), around] = chosen.start
+        group = f"rounds of line {loop.node.lineno}"
         if not later and len(candidates) > 1:
-            return Window(tuple(candidates))
-        return Window((chosen,))
+            return Window(tuple(one for _, one in candidates), group)
+        return Window((chosen,), group)
+
+    def _loop(self, header: str, around: Window | None) -> Window | None:
+        loops = [loop for loop in self._loops(around) if header_of(loop) == header]
+        if not loops:
+            return None
+        reached = self._reached.get((header, around), -1)
+        chosen = next((loop for loop in loops if loop.first > reached), loops[0])
+        self._reached[header, around] = chosen.first
+        return Window((Round(chosen.first, chosen.last),), f"loop {header}", chosen)
+
+    def _skip(self, items: Sequence[Item], around: Window | None) -> None:
+        """Follow `it goes on like this for 13 more rounds`."""
+        for place, item in enumerate(items[:-1]):
+            nearby = {one.lower for one in items[max(0, place - 1) : place + 3]}
+            if not (
+                item.plain
+                and type(item.value) is int
+                and nearby & {"rounds", "round", "iterations"}
+            ):
+                continue
+            if not nearby & {"more", "next"} or around is None or around.loop is None:
+                continue
+            key = (id(around.loop.node), around)
+            reached = self._reached.get(key, -1)
+            later = [one.start for one in around.loop.rounds if one.start > reached]
+            if 0 < item.value <= len(later):
+                self._reached[key] = later[item.value - 1]
 
     def _loops(self, around: Window | None) -> list[LoopRun]:
         if around is None:
             return list(self.run.loops)
+        if around.loop is not None:
+            return [around.loop]
         return [
             loop
             for loop in self.run.loops
             if any(r.start <= loop.first <= r.end for r in around.rounds)
         ]
 
-    def _rounds(self, label: Label, around: Window | None) -> list[Round]:
-        found: list[Round] = []
+    def _rounds(self, label: Label, around: Window | None) -> list[tuple[LoopRun, Round]]:
+        found: list[tuple[LoopRun, Round]] = []
         for loop in self._loops(around):
             if label.values:
                 if set(label.values) <= loop.targets:
-                    found += [r for r in loop.rounds if self._matches(loop, r, label.values)]
+                    found += [
+                        (loop, r) for r in loop.rounds if self._matches(loop, r, label.values)
+                    ]
             elif label.conditions:
                 if isinstance(loop.node, ast.While):
-                    found += [r for r in loop.rounds if self._tested(loop, r, label.conditions)]
+                    found += [
+                        (loop, r) for r in loop.rounds if self._tested(loop, r, label.conditions)
+                    ]
             elif label.number is not None and 0 < label.number <= len(loop.rounds):
                 if self._is_main(loop, around):
-                    found.append(loop.rounds[label.number - 1])
-        return sorted(found, key=lambda r: r.start)
+                    found.append((loop, loop.rounds[label.number - 1]))
+        return sorted(found, key=lambda pair: pair[1].start)
 
     def _is_main(self, loop: LoopRun, around: Window | None) -> bool:
         """Tell whether a loop is the outermost of those that a line may be about."""
@@ -190,7 +240,7 @@ class Moments:
         reached = self._reached.get(key, -1)
         chosen = next((one for one in found if one.start > reached), found[0])
         self._reached[key] = chosen.start
-        return Window((chosen,))
+        return Window((chosen,), f"call {function}")
 
 
 def _literal(node: ast.expr) -> Any:
@@ -207,9 +257,11 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
         at += 1
     if at >= len(items):
         return None
+    if header := _header(items, run):
+        return Label({}, None, (), None, len(items), header, alone=False)
     if (numbered := _numbered(items, at)) is not None:
         number, end = numbered
-        return Label({}, number, (), None, end, _ends(items, end))
+        return Label({}, number, (), None, end, "", _ends(items, end))
     targets = {name for loop in run.loops for name in loop.targets}
     values: dict[str, Any] = {}
     end = at
@@ -239,7 +291,7 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
             or items[end].kind == "word"
             or items[end].spaced
         )
-        return Label(values, None, (), None, end, _ends(items, end)) if closed else None
+        return Label(values, None, (), None, end, "", _ends(items, end)) if closed else None
     if is_condition(items[at]) and not items[at].literal or _is_loop_test(items[at], run):
         conditions = [items[at]]
         end = at + 1
@@ -247,12 +299,40 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
             conditions.append(items[end])
             end += 1
         if end < len(items) and items[end].text in (":", "and"):
-            return Label({}, None, tuple(conditions), None, end, _ends(items, end))
+            return Label({}, None, tuple(conditions), None, end, "", _ends(items, end))
         return None
     call = next((item for item in items[: at + 3] if isinstance(item.node, ast.Call)), None)
     if call is not None and items[-1].text == ":" and isinstance(call.node, ast.Call):
-        return Label({}, None, (), call.node, len(items), alone=False)
+        return Label({}, None, (), call.node, len(items), "", alone=False)
     return None
+
+
+def _leaves(items: Sequence[Item]) -> bool:
+    """Tell whether a line says what a loop leaves behind."""
+    words = [item.lower for item in items[:3]]
+    return words in (["after", "the", "loop"], ["the", "loop", "leaves"], ["at", "its", "end"])
+
+
+def _header(items: Sequence[Item], run: Run) -> str:
+    """Return which loop a line such as `for each x in items:` opens; empty for none."""
+    for place, item in enumerate(items[:8]):
+        if item.lower in ("for", "loop"):
+            at = place + 1 + (place + 1 < len(items) and items[place + 1].lower == "each")
+            if at + 1 < len(items) and items[at + 1].lower in ("in", "over"):
+                return items[at].text.strip("()")
+        elif item.lower in ("while", "as") and place + 1 < len(items):
+            at = place + 1 + 2 * (items[place + 1].lower == "long")
+            if at < len(items) and _is_loop_test(items[at], run):
+                node = items[at].node
+                return "while " + ast.unparse(node) if node is not None else ""
+    return ""
+
+
+def header_of(loop: LoopRun) -> str:
+    """Return the text that a header names a loop by."""
+    if isinstance(loop.node, ast.While):
+        return "while " + ast.unparse(loop.node.test)
+    return ast.unparse(loop.node.target).strip("()")
 
 
 def _is_loop_test(item: Item, run: Run) -> bool:

@@ -70,6 +70,9 @@ def close(stated: float, actual: float, *, digits: int, about: bool) -> bool:
         return distance <= max(unit, 0.02 * abs(actual))
     if isinstance(stated, int) and isinstance(actual, int):
         return False
-    # Without decimals an integer was meant, and only a float's own noise is forgiven.
-    slack = unit if digits else 1e-6 * max(1.0, abs(actual))
-    return distance < slack * 1.0000001
+    if not digits:
+        # An integer was meant; only a float's own noise is forgiven.
+        return distance < 1e-6 * max(1.0, abs(actual))
+    rounded = distance <= 0.5000001 * unit
+    cut = abs(stated) < abs(actual) and distance < unit and stated * actual > 0
+    return rounded or cut

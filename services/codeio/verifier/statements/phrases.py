@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.chains import EQUAL, chain_at
@@ -11,7 +11,16 @@ from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.sentences import NEGATIONS
-from codeio.verifier.statements.stated import EMPTY, EVEN, FALSE, ODD, TRUE, Stated, stated
+from codeio.verifier.statements.stated import (
+    EMPTY,
+    EVEN,
+    FALSE,
+    NOTHING,
+    ODD,
+    TRUE,
+    Stated,
+    stated,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,12 +58,13 @@ _NOT_OF = frozenset(
 )
 _AFTER_VALUE = frozenset(
     "times time more less larger smaller greater higher lower bigger fewer percent iterations iteration "
-    "rounds passes rd th steps ways apart away plus minus or".split()
+    "rounds passes rd th steps ways apart away plus minus or rounded".split()
 )
 _UNITS = frozenset(
     "elements element items item entries entry characters character chars letters letter keys key "
-    "numbers members words elements".split()
+    "numbers members words values integers symbols".split()
 )
+_LETTERS = frozenset("characters character chars letters letter digits symbols".split())
 _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     sorted(
         (
@@ -76,6 +86,11 @@ _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     )
 )
 _MOST_WORDS = 9
+_BEFORE_NAME = frozenset("with and so then now the → where has have is giving".split())
+_COPULAS = frozenset(
+    "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't does "
+    "drops falls gets be".split()
+)
 
 
 @dataclass
@@ -88,6 +103,8 @@ class _Said:
     last: bool = False
     always: bool = False
     length: bool = False
+    colon: bool = False
+    """Whether only a colon stands between."""
     words: int = 0
     end: int = 0
 
@@ -103,10 +120,18 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
         said = _link(items, place)
         if said is None or said.end >= len(items) or sentence.silent[said.end]:
             continue
-        if item.literal:
+        if item.literal and isinstance(item.value, str) and _is_key(item.value, context):
+            named = replace(item, node=ast.Name(item.value, ast.Load()), value=None)
+            _of_subject([*items[:place], named, *items[place + 1 :]], place, said, context)
+        elif item.literal:
             _of_literal(items, place, said, context)
         else:
             _of_subject(items, place, said, context)
+
+
+def _is_key(text: str, context: Context) -> bool:
+    """Tell whether a quoted text is a key of what the program puts out."""
+    return any(text in run.keys for run in context.runs)
 
 
 def _is_object(items: Sequence[Item], place: int) -> bool:
@@ -114,6 +139,8 @@ def _is_object(items: Sequence[Item], place: int) -> bool:
     if place == 0:
         return False
     before = items[place - 1]
+    if before.literal and isinstance(before.value, int) and not isinstance(before.value, bool):
+        return not items[place].code
     if before.kind == "sign":
         return before.text in ("+", "-", "*", "/", "//", "%", "**", "^", "(", "+=", "-=", "*=", ".")
     earlier = items[place - 2] if place >= 2 else None
@@ -146,10 +173,15 @@ def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR
         word = item.lower
         if item.kind == "expression":
             said.end = at
+            if said.colon and not _stands_alone(items, at):
+                return None
             adjacent = said.words == 0
             return said if not adjacent or bare or _adjacent(items, place, at) else None
         if item.kind == "sign":
             if item.text == ":" and said.words == 0 and items[place].name:
+                said.words += 1
+                said.colon = True
+            elif item.text in ("—", "-") and _is_text(items[place]) and said.words == 0:
                 said.words += 1
             elif not (item.text == "," and at + 1 < len(items) and items[at + 1].lower == "which"):
                 return None
@@ -175,6 +207,8 @@ def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR
             return said if said.words else None
         elif word == "to" and said.words == 0 and not bringing:
             return None
+        elif word == "of" and said.words == 0 and _is_measure(items, place, at):
+            pass
         elif word == "from":
             said.words += 1
         elif word not in _LINKS:
@@ -185,14 +219,46 @@ def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR
     return None
 
 
+def _is_measure(items: Sequence[Item], place: int, at: int) -> bool:
+    """Tell whether `a subtotal of 54.0` says what the subtotal is."""
+    before = items[place - 1].lower if place else ""
+    after = items[at + 1] if at + 1 < len(items) else None
+    return (
+        before in ("a", "the", "final")
+        and after is not None
+        and after.plain
+        and bool(items[place].name)
+    )
+
+
+def _is_text(item: Item) -> bool:
+    return item.literal and isinstance(item.value, str | list)
+
+
 def _at_the_end(items: Sequence[Item]) -> bool:
     words = [item.lower for item in items[:6]]
+    if {"after", "all"} <= set(words):
+        return True
     return words[:3] in (["at", "the", "end"], ["in", "the", "end"]) or words[:1] == ["finally"]
+
+
+def _stands_alone(items: Sequence[Item], at: int) -> bool:
+    """Tell whether a value after a colon is not the first of a list or of an equation."""
+    after = items[at + 1] if at + 1 < len(items) else None
+    if after is None:
+        return True
+    if after.kind != "sign" or after.text in ("=", "≈", "→", "(", "?"):
+        return False
+    follows = items[at + 2] if at + 2 < len(items) else None
+    return not (after.text == "," and follows is not None and follows.literal)
 
 
 def _adjacent(items: Sequence[Item], place: int, at: int) -> bool:
     """Tell whether `total 5` says that total is 5."""
     after = items[at + 1] if at + 1 < len(items) else None
+    before = items[place - 1] if place else None
+    if before is not None and before.kind == "word" and before.lower not in _BEFORE_NAME:
+        return False
     closed = after is None or (after.kind == "sign" and after.text not in ("(", *EQUAL, "-", "/"))
     return (
         bool(items[place].name)
@@ -212,7 +278,7 @@ def _relation(items: Sequence[Item], at: int) -> tuple[int, str] | None:
     return None
 
 
-def _value(items: Sequence[Item], said: _Said) -> Stated | None:
+def _value(items: Sequence[Item], said: _Said, inputs: frozenset[str]) -> Stated | None:
     """Return what is said, from the item where the value stands."""
     item = items[said.end]
     text = item.text
@@ -227,8 +293,10 @@ def _value(items: Sequence[Item], said: _Said) -> Stated | None:
             return Stated(EVEN, text, negated=said.negated)
         case "odd":
             return Stated(ODD, text, negated=said.negated)
-        case "null" | "none":
+        case "null":
             return Stated(None, text, negated=said.negated)
+        case "none":
+            return Stated(NOTHING, text, negated=said.negated)
         case "nothing":
             return None
         case _:
@@ -238,6 +306,8 @@ def _value(items: Sequence[Item], said: _Said) -> Stated | None:
     if not literals or not (chain[0][0].literal or len(chain) > 1):
         return None
     last = literals[-1]
+    if last.plain and isinstance(last.value, dict) and last.value.keys() == inputs and inputs:
+        return None
     if isinstance(last.node, ast.Compare | ast.BoolOp):
         return None
     about = said.about or any(approximate for _, approximate in chain)
@@ -264,16 +334,24 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
     if end.kind == "expression" and not end.literal:
         chain, _ = chain_at(items, said.end)
         if len(chain) == 1:
-            _with_expression(subject, end, said, context)
+            _with_expression(subject, end, said, words, context)
             return
-    value = _value(items, said)
+    value = _value(items, said, context.inputs)
     if value is None:
+        return
+    if subject.name in ("result", "output", "answer") and any(
+        value.holds(run.output) for run in context.runs
+    ):
         return
     if "from" in words:
         _from_to(items, place, said, context)
         return
-    if {"ends", "end", "starts", "start", "begins"} & set(words) and "with" in words:
-        return
+    if "with" in words and not said.length:
+        border = {"ends": "ends", "end": "ends", "starts": "starts", "begins": "starts"}
+        sides = [border[word] for word in words if word in border]
+        if not sides:
+            return
+        value, said.last = replace(value, relation=sides[0]), False
     support = context.value(
         (subject, end), target, value, always=said.always and said.negated, last=said.last
     )
@@ -312,9 +390,13 @@ _OPERATORS: dict[str, ast.cmpop] = {
 }  # fmt: skip
 
 
-def _with_expression(subject: Item, end: Item, said: _Said, context: Context) -> None:
+def _with_expression(
+    subject: Item, end: Item, said: _Said, words: Sequence[str], context: Context
+) -> None:
     """Read `amount exceeds balance`."""
     if said.relation == "=" or subject.node is None or end.node is None:
+        return
+    if not _COPULAS & set(words):
         return
     node = ast.Compare(subject.node, [_OPERATORS[said.relation]], [end.node])
     outcome = Stated(FALSE if said.negated else TRUE, "false" if said.negated else "true")
@@ -326,8 +408,15 @@ def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context
     subject, end = items[place], items[said.end]
     if said.words == 0 or _is_counted(items, said) or end.kind != "expression" or not end.literal:
         return
-    value = _value(items, said)
-    if value is None or isinstance(subject.value, str | list | dict | tuple | bool):
+    value = _value(items, said, context.inputs)
+    after = items[said.end + 1] if said.end + 1 < len(items) else None
+    if value is None or isinstance(subject.value, bool):
+        return
+    if isinstance(subject.value, str | list | dict | tuple | set | range):
+        counted = _LETTERS if isinstance(subject.value, str) else _UNITS
+        if after is not None and after.lower in counted and isinstance(end.value, int):
+            support = arithmetic(value.holds(len(subject.value)))
+            context.add("arithmetic", (subject, end), f"len({subject.text})", end.text, support)
         return
     if subject.plain and (said.relation == "=" or not _compares(items, place, said)):
         return
@@ -337,4 +426,4 @@ def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context
 
 def _compares(items: Sequence[Item], place: int, said: _Said) -> bool:
     between = [item.lower for item in items[place + 1 : said.end]]
-    return bool({"is", "isn't", "doesn't", "does", "exceeds", "are", "was"} & set(between))
+    return bool(_COPULAS & set(between))

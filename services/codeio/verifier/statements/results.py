@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.instances import put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.sentences import NEGATIONS
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _RESULTS = frozenset(
     "return returns returned returning output outputs answer result results gives produces prints".split()
 )
+_RETURNS = frozenset("return returns returned returning output outputs answer".split())
 _FINAL = frozenset("output outputs answer final finally function program main_solution".split())
 _BETWEEN = frozenset(
     "is are be the a an value of therefore thus so hence then final answer back us should will must "
@@ -38,7 +41,9 @@ def read_results(sentence: Sentence, context: Context, *, output_prediction: boo
     """Find what a sentence says is returned, and what is appended."""
     items = sentence.items
     for place, item in enumerate(items):
-        if item.kind != "word" or sentence.silent[place]:
+        if sentence.silent[place] or not (item.kind == "word" or item.name):
+            continue
+        if item.lower in ("return", "returns") and _equation(items, place, context):
             continue
         if item.lower in _RESULTS:
             value = _value_after(items, place)
@@ -46,6 +51,10 @@ def read_results(sentence: Sentence, context: Context, *, output_prediction: boo
                 _returned(items, place, value, context, final=output_prediction)
         elif item.lower in _ADDING:
             _added(items, place, context)
+    for place, item in enumerate(items):
+        shown = item.plain and isinstance(item.value, dict) and len(item.value) > 1
+        if shown and not sentence.silent[place] and _same_shape(item.value, context):
+            _output(item, item, context, sure=True)
 
 
 def read_alone(items: Sequence[Item], context: Context) -> None:
@@ -54,13 +63,40 @@ def read_alone(items: Sequence[Item], context: Context) -> None:
         _output(items[0], items[0], context, sure=True)
 
 
+def _equation(items: Sequence[Item], place: int, context: Context) -> bool:
+    """Read `return total * 2 = 7 * 2 = 14`: some call returns it; in a call's window, that one."""
+    if place + 1 >= len(items) or items[place + 1].kind != "expression":
+        return False
+    chain, _ = chain_at(items, place + 1)
+    last = chain[-1][0]
+    if chain[0][0].literal and not chain[0][0].plain:
+        put_in(items[place], chain[0][0], context)
+    if len(chain) < 2 or not last.literal:
+        return False
+    said = stated(last.value, last.text)
+    supports = []
+    for run in context.runs:
+        frames = run.trace.frames
+        if context.window is not None and context.window.group.startswith("call"):
+            start = context.window.rounds[0].start
+            frames = tuple(frame for frame in frames if frame.entry == start) or frames
+        returned = [run.parse(frame.returned) for frame in frames if frame.returned is not None]
+        answers = [said.holds(value) for value in (*returned, run.output)]
+        if True in answers:
+            supports.append(Support.SUPPORTED)
+        elif None in answers or not run.complete:
+            supports.append(Support.UNKNOWN)
+        else:
+            supports.append(Support.CONTRADICTED)
+    context.add("result", (items[place], last), "return", last.text, combined(supports))
+    return True
+
+
 def _value_after(items: Sequence[Item], place: int) -> int | None:
     for at in range(place + 1, min(len(items), place + 9)):
         item = items[at]
         if item.kind == "expression":
             return at if item.plain or (item.literal and not is_condition(item)) else None
-        if item.lower in NEGATIONS:
-            return None
         if not (item.lower in _BETWEEN if item.kind == "word" else item.text in _BETWEEN_SIGNS):
             return None
     return None
@@ -81,8 +117,13 @@ def _returned(
             context.value((call, end), call.node, stated(end.value, end.text), kind="call")
         return
     words = {one.lower for one in items[:place]} | {item.lower}
-    sure = bool(words & _FINAL) or _same_shape(end.value, context)
-    _output(item, end, context, sure=sure and final)
+    said = items[max(0, place - 2) : value]
+    negated = sum(one.lower in NEGATIONS for one in said) % 2 == 1
+    strong = item.lower in _RETURNS or "final" in words or context.final
+    sure = (strong and (context.final or bool(words & _FINAL))) or _same_shape(end.value, context)
+    if item.lower in ("gives", "produces", "prints"):
+        sure = _same_shape(end.value, context)
+    _output(item, end, context, sure=sure and final, negated=negated)
 
 
 def _is_own_call(item: Item, context: Context) -> bool:
@@ -100,15 +141,17 @@ def _same_shape(value: Any, context: Context) -> bool:
     outputs = [run.output for run in context.runs]
     match value:
         case dict():
-            return any(isinstance(o, dict) and o.keys() == value.keys() for o in outputs)
+            return any(isinstance(o, dict) and o and o.keys() == value.keys() for o in outputs)
         case list() | tuple():
             return any(isinstance(o, list) and len(o) == len(value) > 1 for o in outputs)
         case _:
             return False
 
 
-def _output(first: Item, end: Item, context: Context, *, sure: bool) -> None:
+def _output(first: Item, end: Item, context: Context, *, sure: bool, negated: bool = False) -> None:
     said = stated(end.value, end.text)
+    if negated:
+        said, sure = said.negation(), True
     supports = []
     for run in context.runs:
         holds = said.holds(run.output)
@@ -116,7 +159,7 @@ def _output(first: Item, end: Item, context: Context, *, sure: bool) -> None:
             supports.append(Support.SUPPORTED)
         elif holds is None or run.output is OPAQUE:
             supports.append(Support.UNKNOWN)
-        elif any(said.holds(value) for value in _returns(run)):
+        elif not context.final and any(said.holds(value) for value in _returns(run)):
             supports.append(Support.SUPPORTED)
         else:
             supports.append(Support.CONTRADICTED if sure else Support.UNKNOWN)

@@ -14,12 +14,19 @@ from codeio.runtime.trace import ELISION, position
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from codeio.runtime.trace import Position, Source, Step, Trace
 
 _MAX_MOMENTS = 3000
 _WRAPPERS = ("deque(", "Counter(", "defaultdict(", "OrderedDict(", "frozenset(")
+
+
+class Missing:
+    """What stands under a key that the output does not have."""
+
+
+MISSING = Missing()
 
 
 class Opaque:
@@ -99,6 +106,13 @@ class Run:
             if isinstance(n, ast.Name | ast.arg)
         )
 
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the call."""
+        entry = self.trace.steps[self.trace.frames[0].entry] if self.trace.frames else None
+        changes = {} if entry is None else entry.changes
+        return {name: self.parse(text) for name, text in changes.items() if text is not None}
+
     @property
     def complete(self) -> bool:
         """Whether the trace shows the whole run."""
@@ -116,11 +130,25 @@ class Run:
         if key not in self._episodes:
             found = self.recorded.get(key, [])
             if isinstance(node, ast.Name):
-                found = list(self._variable(node.id))
+                found = list(self._variable(node.id)) or list(self._under_key(node.id))
+            elif not found and self._is_own_call(node):
+                found = list(self._calls(node))
             elif not found:
                 found = list(self._evaluated(node))
+            if key in self.stored:
+                # What is stored under an attribute or an index is traced only when it is read.
+                found = [*found, Episode(0, len(self.trace.steps), OPAQUE)]
             self._episodes[key] = tuple(sorted(found, key=lambda e: (e.start, e.end)))
         return self._episodes[key]
+
+    @cached_property
+    def stored(self) -> frozenset[str]:
+        """The texts of the attributes that the program sets."""
+        return frozenset(
+            ast.unparse(node)
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        )
 
     @cached_property
     def recorded(self) -> Mapping[str, list[Episode]]:
@@ -131,7 +159,7 @@ class Run:
             for place, seen in (*step.values.items(), *step.outcomes.items()):
                 if place not in texts:
                     texts[place] = self.source.text(place)
-                end = self._end_of(step)
+                end = self.end_of(step.index)
                 for value in seen:
                     known = value if isinstance(value, bool) else self.parse(value)
                     found[texts[place]].append(Episode(step.index, end, known))
@@ -139,9 +167,17 @@ class Run:
                     found[texts[place]].append(Episode(step.index, end, OPAQUE))
         return found
 
-    def _end_of(self, step: Step) -> int:
+    def end_of(self, step: int) -> int:
         """Return the last step that a statement is under way: that of the calls it makes."""
-        return max((f.last for f in self.trace.calls.get(step.index, ())), default=step.index)
+        return self._ends.get(step, step)
+
+    @cached_property
+    def _ends(self) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        for frame in reversed(self.trace.frames):
+            end = max(frame.last, found.get(frame.last, -1))
+            found[frame.caller] = max(found.get(frame.caller, -1), end)
+        return found
 
     def _variable(self, name: str) -> Iterator[Episode]:
         for frame, (steps, texts) in self._changes.get(name, {}).items():
@@ -150,8 +186,66 @@ class Run:
                 if text is not None:
                     end = steps[place + 1] if place + 1 < len(steps) else last
                     yield Episode(start, end, self.parse(text))
+        if name in self.inner:
+            yield Episode(0, len(self.trace.steps), OPAQUE)
         if name not in self._changes and name in self.trace.constants:
             yield Episode(0, len(self.trace.steps), self.parse(self.trace.constants[name]))
+
+    @cached_property
+    def inner(self) -> frozenset[str]:
+        """The variables of comprehensions and lambdas, of which the trace shows nothing."""
+        nodes = list(ast.walk(self.source.tree))
+        targets = [n.target for n in nodes if isinstance(n, ast.comprehension)]
+        bound = {part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name)}
+        return frozenset(
+            bound | {one.arg for n in nodes if isinstance(n, ast.Lambda) for one in n.args.args}
+        )
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of the dictionaries that the program writes out."""
+        return frozenset(
+            key.value
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Dict)
+            for key in node.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        )
+
+    def _under_key(self, key: str) -> Iterator[Episode]:
+        if key not in self.keys:
+            return
+        end = len(self.trace.steps)
+        if isinstance(self.output, dict):
+            yield Episode(0, end, self.output.get(key, MISSING))
+        for text, episodes in self.recorded.items():
+            if text.startswith("{"):
+                for episode in episodes:
+                    if isinstance(episode.value, dict) and key in episode.value:
+                        yield Episode(episode.start, episode.end, episode.value[key])
+
+    def _is_own_call(self, node: ast.expr) -> bool:
+        return (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in self.functions
+        )
+
+    def _calls(self, node: ast.expr) -> Iterator[Episode]:
+        """Yield the calls of a function of the program with just these arguments."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return
+        try:
+            given = [ast.literal_eval(argument) for argument in node.args]
+            named = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return
+        for arguments, returned, start, end in self.called(node.func.id):
+            own = [value for name, value in arguments.items() if name not in ("self", "cls")]
+            if own[: len(given)] == given and all(
+                arguments.get(name) == value for name, value in named.items() if name
+            ):
+                yield Episode(start, end, returned)
 
     def _evaluated(self, node: ast.expr) -> Iterator[Episode]:
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
@@ -200,7 +294,7 @@ class Run:
         for frame, steps in enumerate(self.trace.frame_steps):
             for place, node in nodes.items():
                 if any(step.statement == place for step in steps):
-                    found += _runs_of(node, frame, steps)
+                    found += _runs_of(node, frame, steps, self.end_of)
         return tuple(sorted(found, key=lambda run: run.first))
 
     @cached_property
@@ -250,11 +344,14 @@ class Run:
                 entry = self.trace.steps[frame.entry]
                 arguments = {name: self.parse(text) for name, text in entry.changes.items() if text}
                 returned = OPAQUE if frame.returned is None else self.parse(frame.returned)
-                yield arguments, returned, frame.entry, frame.last
+                yield arguments, returned, frame.entry, self.end_of(frame.last)
 
 
 def _runs_of(
-    node: ast.For | ast.AsyncFor | ast.While, frame: int, steps: Sequence[Step]
+    node: ast.For | ast.AsyncFor | ast.While,
+    frame: int,
+    steps: Sequence[Step],
+    end_of: Callable[[int], int],
 ) -> Iterator[LoopRun]:
     place = position(node)
     inside = (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno)
@@ -272,12 +369,12 @@ def _runs_of(
                 starts.append(header)
             header = -1
         elif first >= 0:
-            yield _loop_run(node, frame, first, starts, last)
+            yield _loop_run(node, frame, first, starts, end_of(last))
             first, header, starts = -1, -1, []
             continue
         last = step.index
     if first >= 0:
-        yield _loop_run(node, frame, first, starts, last)
+        yield _loop_run(node, frame, first, starts, end_of(last))
 
 
 def _loop_run(

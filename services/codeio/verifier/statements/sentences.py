@@ -28,6 +28,7 @@ _CLAUSE_ONLY = frozenset("would could might wouldn't couldn't it'd we'd they'd y
 _WISHING = frozenset(
     "need needs want wants wanted must should require requires required has_to goal aim".split()
 )
+_GOING_ON = frozenset("and so but hence therefore thus which then".split())
 _GENERAL = frozenset("whenever always generally typically usually".split())
 _NOUN_BEFORE_IF = frozenset(
     "the inner outer an this that first second third last enter entering skip skipping nested".split()
@@ -96,15 +97,20 @@ def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
     clause = False
     for place, item in enumerate(items):
         word = item.lower if item.kind == "word" else ""
-        if item.kind == "sign" and item.text in (",", ";", ":"):
-            clause = False
+        if item.kind == "sign" and item.text in (",", ";", ":", "→"):
+            following = items[place + 1].lower if place + 1 < len(items) else ""
+            clause = clause and item.text == "," and following not in _GOING_ON
         if (
             word in _SUPPOSING
             or word in _GENERAL
             or (word == "if" and _is_conjunction(items, place))
         ):
             supposed = True
-        if word in _CLAUSE_ONLY or (wishes and word in _WISHING) or word in ("whether", "must"):
+        if (
+            (word in _CLAUSE_ONLY and not _returns_next(items, place))
+            or (wishes and word in _WISHING)
+            or word in ("whether", "must")
+        ):
             clause = True
             # What is wished or possible is said of what comes before it in the clause too.
             back = place
@@ -116,6 +122,11 @@ def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
     if any(item.lower in ("were", "had") for item in items) and supposed:
         silent = [True] * len(items)
     return Sentence(tuple(items), tuple(silent))
+
+
+def _returns_next(items: Sequence[Item], place: int) -> bool:
+    """Tell whether `would` is only a way to say what the function returns."""
+    return place + 1 < len(items) and items[place + 1].lower in ("return", "output", "give")
 
 
 def _is_conjunction(items: Sequence[Item], place: int) -> bool:

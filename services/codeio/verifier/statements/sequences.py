@@ -38,9 +38,11 @@ def read_sequences(sentence: Sentence, context: Context) -> None:
             continue
         arrows = any(items[n].text == "→" for n in range(at, at + 2 * len(listed) - 1))
         words = {one.lower for one in items[place + 1 : at]}
+        first = bool({"=", "is", "becomes"} & words)
+        told = bool(words) and not first
         if not arrows and (len(listed) < 3 or not words & (_RUNNING - {"is", "the", "in"})):
             continue
-        _judge(item, listed, context, skip_first=bool({"=", "is", "becomes"} & words))
+        _judge(item, listed, context, skip_first=first, told=told)
 
 
 def _listed(items: Sequence[Item], at: int) -> list[Item]:
@@ -55,14 +57,23 @@ def _listed(items: Sequence[Item], at: int) -> list[Item]:
     return found
 
 
-def _judge(subject: Item, listed: Sequence[Item], context: Context, *, skip_first: bool) -> None:
+def _judge(
+    subject: Item, listed: Sequence[Item], context: Context, *, skip_first: bool, told: bool
+) -> None:
     if subject.node is None:
         return
     judged = [_supports(run, subject.node, listed, context) for run in context.runs]
+    right = sum(
+        combined([supports[number] for supports in judged]) is Support.SUPPORTED
+        for number in range(len(listed))
+    )
+    sure = 2 * right >= len(listed) and (right >= 2 or told)
     for number, item in enumerate(listed):
         if number == 0 and skip_first:
             continue
         support = combined([supports[number] for supports in judged])
+        if support is Support.CONTRADICTED and not sure:
+            support = Support.UNKNOWN
         context.add("order", (item, item), subject.text, item.text, support)
 
 

@@ -18,6 +18,8 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 EMPTY = object()
 """The stated value of `is empty`."""
+NOTHING = object()
+"""The stated value of `none`, as in `swaps: none`."""
 EVEN, ODD = object(), object()
 TRUE, FALSE = object(), object()
 """The stated outcome of a condition: anything that counts as true, or as false."""
@@ -48,6 +50,10 @@ class Stated:
     def _holds(self, actual: Any) -> bool | None:
         if self.value is EMPTY:
             return len(actual) == 0 if hasattr(actual, "__len__") else None
+        if self.value is NOTHING:
+            return actual is None or actual == 0 or (hasattr(actual, "__len__") and not len(actual))
+        if self.relation in ("starts", "ends"):
+            return _borders(self.relation, self.value, actual)
         if self.value is TRUE or self.value is FALSE:
             return bool(actual) is (self.value is TRUE)
         if self.value is EVEN or self.value is ODD:
@@ -95,6 +101,23 @@ def alike(one: Any, actual: Any, *, digits: int = 0, about: bool = False) -> boo
     if isinstance(one, dict) and not one and isinstance(actual, set | frozenset):
         return not actual
     return type(one) is type(actual) and bool(one == actual)
+
+
+def _borders(relation: str, value: Any, actual: Any) -> bool | None:
+    """Tell whether a text or a list starts or ends with a value."""
+    if isinstance(actual, str) and isinstance(value, str):
+        return actual.startswith(value) if relation == "starts" else actual.endswith(value)
+    if isinstance(actual, list | tuple) and actual:
+        return alike(value, actual[0 if relation == "starts" else -1])
+    return None
+
+
+def unlike_kinds(value: Any, actual: Any) -> bool:
+    """Tell whether one is a container and the other is not: then something else was meant."""
+    return isinstance(value, _CONTAINERS) is not isinstance(actual, _CONTAINERS)
+
+
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def _key(key: Any) -> str:

@@ -112,7 +112,9 @@ class _Lexer:
                 name: Kind = "number" if kind == "number" else "word"
                 yield self._token(name, piece.replace("’", "'"), match, spaced=spaced)
             else:
-                yield self._token("sign", _SIGNS.get(piece, piece), match, spaced=spaced)
+                code = self.inline or self.fenced
+                sign = piece if piece == "~" and code else _SIGNS.get(piece, piece)
+                yield self._token("sign", sign, match, spaced=spaced)
             spaced = False
 
     def _token(self, kind: Kind, text: str, match: re.Match[str], *, spaced: bool) -> Token:

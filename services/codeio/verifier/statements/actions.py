@@ -1,0 +1,177 @@
+"""What the program does: it breaks off, returns early, raises, enters a branch, calls."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from codeio.runtime.trace import position
+from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
+from codeio.verifier.statements.stated import FALSE, TRUE, Stated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.run import Run
+    from codeio.verifier.statements.sentences import Sentence
+
+_HAPPENS = frozenset(
+    "triggered triggers executed executes reached taken used hit fires fire happens runs run raised "
+    "raises entered applies evaluated breaks stops".split()
+)
+_RAISING = frozenset("raise raises raised raising throws throw thrown caught catches hits".split())
+_CONDITIONS = frozenset("condition test comparison".split())
+
+
+def read_actions(sentence: Sentence, context: Context) -> None:
+    """Find what a sentence says that the program does."""
+    items = sentence.items
+    for place, item in enumerate(items):
+        if sentence.silent[place] or not context.runs:
+            continue
+        word = item.lower
+        if item.kind == "word" and word.endswith(("error", "exception")) and len(word) > 7:
+            _exception(items, place, context)
+        elif item.kind == "word" and word == "early":
+            _early_return(items, place, context)
+        elif item.kind == "word" and word == "if":
+            _branch(items, place, context)
+        elif word in ("break", "breaks") and item.kind == "word":
+            _break(items, place, context)
+        elif item.kind == "expression" and isinstance(item.node, ast.Call):
+            _call(items, place, context)
+        elif item.kind == "word" and word in _CONDITIONS:
+            _last_condition(items, place, context)
+
+
+def _near(items: Sequence[Item], place: int, words: frozenset[str], reach: int = 4) -> int | None:
+    for at in range(max(0, place - reach), min(len(items), place + reach + 1)):
+        if items[at].lower in words:
+            return at
+    return None
+
+
+def _is_negated(items: Sequence[Item], place: int, reach: int = 4) -> bool:
+    near = items[max(0, place - reach) : place + reach + 1]
+    return any(
+        item.lower in NEGATIONS or item.lower in ("no", "without", "nothing", "skipped", "skip")
+        for item in near
+    )
+
+
+def _judge(
+    items: Sequence[Item], span: tuple[int, int], what: str, context: Context, *, did: list[bool]
+) -> None:
+    """Note that the program does something, which it did or did not in each run."""
+    supports = [
+        Support.SUPPORTED if happened else Support.CONTRADICTED if run.complete else Support.UNKNOWN
+        for run, happened in zip(context.runs, did, strict=True)
+    ]
+    context.add("action", (items[span[0]], items[span[1]]), what, "done", combined(supports))
+
+
+def _exception(items: Sequence[Item], place: int, context: Context) -> None:
+    at = _near(items, place, _RAISING)
+    if at is None or _is_negated(items, place):
+        return
+    name = items[place].text
+    if not name[:1].isupper():
+        return
+    did = [any(step.raised == name for step in run.trace.steps) for run in context.runs]
+    _judge(items, (min(at, place), max(at, place)), name, context, did=did)
+
+
+def _executed(run: Run, kinds: type[ast.stmt]) -> bool:
+    nodes = run.source.statements
+    return any(isinstance(nodes.get(step.statement), kinds) for step in run.trace.steps)
+
+
+def _early_return(items: Sequence[Item], place: int, context: Context) -> None:
+    at = _near(items, place, frozenset(("return", "returns", "returned", "returning", "exit")), 2)
+    if at is None or _is_negated(items, place) or at > place:
+        return
+    did = [_returned_early(run) for run in context.runs]
+    _judge(items, (at, place), "early return", context, did=did)
+
+
+def _returned_early(run: Run) -> bool:
+    """Tell whether some call was left by another statement than its function's last."""
+    lasts = {
+        position(node.body[-1])
+        for node in ast.walk(run.source.tree)
+        if isinstance(node, ast.FunctionDef)
+    }
+    return any(run.trace.steps[frame.last].statement not in lasts for frame in run.trace.frames)
+
+
+def _break(items: Sequence[Item], place: int, context: Context) -> None:
+    word = items[place].lower
+    happens = word == "breaks" or _near(items, place, _HAPPENS) is not None
+    if not happens or _is_negated(items, place, 5):
+        return
+    if any(isinstance(node, ast.Break) for node in ast.walk(context.runs[0].source.tree)):
+        did = [_executed(run, ast.Break) for run in context.runs]
+        _judge(items, (place, place), "break", context, did=did)
+
+
+def _branch(items: Sequence[Item], place: int, context: Context) -> None:
+    """Read `we enter the if`, where there is only one."""
+    before = {item.lower for item in items[max(0, place - 3) : place]}
+    if not before & {"enter", "enters", "entering", "into"} or _is_negated(items, place):
+        return
+    tests = [node for node in ast.walk(context.runs[0].source.tree) if isinstance(node, ast.If)]
+    if len(tests) == 1:
+        context.value(
+            (items[place - 1], items[place]),
+            tests[0].test,
+            Stated(TRUE, "entered"),
+            kind="condition",
+        )
+
+
+def _call(items: Sequence[Item], place: int, context: Context) -> None:
+    """Read `calls gcd(1, 21)`."""
+    item = items[place]
+    node = item.node
+    before = items[place - 1].lower if place else ""
+    if before not in ("calls", "calling", "call") or not isinstance(node, ast.Call):
+        return
+    if not isinstance(node.func, ast.Name) or _is_negated(items, place, 2):
+        return
+    if not all(isinstance(argument, ast.Constant) for argument in node.args):
+        return
+    name = node.func.id
+    if any(name in run.functions for run in context.runs):
+        did = [bool(run.episodes(node)) for run in context.runs]
+        _judge(items, (place, place), name, context, did=did)
+
+
+def _last_condition(items: Sequence[Item], place: int, context: Context) -> None:
+    """Read `the condition holds` of the condition that the line named before."""
+    before = items[place - 1].lower if place else ""
+    condition = context.condition
+    if before not in ("the", "this", "that") or condition is None:
+        return
+    for at in range(place + 1, min(len(items), place + 4)):
+        word = items[at].lower
+        outcome = word in YES
+        if outcome or word in NO or (items[at].literal and isinstance(items[at].value, bool)):
+            if items[at].literal:
+                outcome = items[at].value is True
+            if _is_negated(items[place : at + 1], at - place, 3) and word not in NO:
+                outcome = not outcome
+            said = Stated(TRUE if outcome else FALSE, word)
+            context.value((items[place], items[at]), condition, said, kind="condition")
+            return
+        if word not in ("is", "now", "still", "evaluates", "to", "doesn't", "not", "isn't"):
+            return
+
+
+def mentioned(items: Sequence[Item]) -> Iterator[ast.expr]:
+    """Yield the conditions of the program that a sentence names in code."""
+    for item in items:
+        if item.code and not item.literal and isinstance(item.node, ast.Compare | ast.BoolOp):
+            yield item.node
