@@ -14,7 +14,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from codeio.language_model.chat import Reply, model_name, question_key
-from codeio.language_model.endpoint import read_completion, request_body, request_parameters
+from codeio.language_model.endpoint import (
+    empty_reply,
+    read_completion,
+    request_body,
+    request_parameters,
+)
 from codeio.language_model.store.opening import default_store, open_store
 from codeio.runtime.errors import Stopped, UsageError
 from codeio.runtime.jsonl import open_text
@@ -33,6 +38,7 @@ MOST_REQUESTS = 50_000
 """The most that OpenAI takes in one file."""
 
 _PATH = "/v1/chat/completions"
+_REFUSALS = (400, 413, 422)
 
 
 class BatchModel:
@@ -128,6 +134,9 @@ async def add_results(
 ) -> Counter[str]:
     """Take the results of a batch file into the store.
 
+    A request that was refused for what it is has an answer too, an empty one: to
+    ask again would not help.
+
     Returns:
         How many were `added`, and how many `failed` at the endpoint or are `malformed`;
         those are asked for again by the next run.
@@ -139,10 +148,14 @@ async def add_results(
         try:
             result: Any = json.loads(line)
             key, response = str(result["custom_id"]), result.get("response")
-            if result.get("error") or response is None or response["status_code"] != 200:
+            status = 0 if result.get("error") or not response else int(response["status_code"])
+            if status == 200:
+                reply = read_completion(response["body"], settings)
+            elif status in _REFUSALS:
+                reply = empty_reply(f"error {status}")
+            else:
                 counts["failed"] += 1
                 continue
-            reply = read_completion(response["body"], settings)
         except (ValueError, KeyError, TypeError, AttributeError):
             counts["malformed"] += 1
             continue

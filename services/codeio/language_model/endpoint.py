@@ -93,7 +93,7 @@ class Endpoint:
                 return await self._whole(question)
         except openai.APIStatusError as error:
             if error.code == _FILTERED:
-                return _nothing(_FILTERED)
+                return empty_reply(_FILTERED)
             raise self._named(error) from error
         except (TimeoutError, openai.APIConnectionError, httpx2.TransportError) as error:
             raise TransientError(f"{self.url} {self._unreached(error)}") from error
@@ -234,7 +234,7 @@ def _reasoning(message: Mapping[str, Any]) -> str:
     return str(message.get("reasoning_content") or message.get("reasoning") or "")
 
 
-def _nothing(finish_reason: str) -> Reply:
+def empty_reply(finish_reason: str) -> Reply:
     return Reply("", "", finish_reason, prompt_tokens=0, completion_tokens=0, cost_usd=0.0)
 
 

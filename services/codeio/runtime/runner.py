@@ -81,9 +81,10 @@ class _Run:
             async with asyncio.TaskGroup() as tasks:
                 for place, worker in enumerate(self._workers):
                     tasks.create_task(self._carry(worker, place))
-                await asyncio.wait([self._end])
-                if not self._end.cancelled():
-                    self._end.result()
+                end = self._end
+                await asyncio.wait([end])
+                if not end.cancelled():
+                    end.result()
         except ExceptionGroup as group:
             raise decisive(group) from None
         finally:
