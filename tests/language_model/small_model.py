@@ -32,7 +32,8 @@ def main() -> None:
     params.model.path = str(weights())
     params.hostnames, params.port, params.model_alias = ["127.0.0.1"], port, {MODEL}
     params.n_parallel, params.n_ctx = 4, 4 * 2048
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    # More than one wait for each other in a spin, which goes ill where others work too.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{server.listening_address}/v1\n")
     sys.stdout.flush()

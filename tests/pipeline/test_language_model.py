@@ -40,13 +40,14 @@ class Runs:
     """Calls the command line beside a server that this process serves."""
 
     folder: Path
+    tasks: int = TASKS
 
     async def start(
         self, *arguments: object, url: str = "", **teacher: Any
     ) -> asyncio.subprocess.Process:
         settings = {"model": "scripted", "store": self.folder / "responses.sqlite"} | teacher
         environment = os.environ | {
-            "CODEIO_EXECUTOR__TASKS_PER_PROGRAM": str(TASKS),
+            "CODEIO_EXECUTOR__TASKS_PER_PROGRAM": str(self.tasks),
             "CODEIO_TEACHER__BASE_URL": url,
             **{f"CODEIO_TEACHER__{name.upper()}": str(value) for name, value in settings.items()},
         }
