@@ -13,6 +13,7 @@ from codeio.verifier.statements.candidates import Candidates, named_inputs, para
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
+from codeio.verifier.statements.corrections import answered, corrected
 from codeio.verifier.statements.items import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
@@ -95,7 +96,10 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
-    return _without_overlaps(context.settled())
+    found = _without_overlaps(corrected(context.settled()))
+    if output_prediction and runs:
+        return answered(found, rationale, runs[0].output)
+    return found
 
 
 class _Reader:

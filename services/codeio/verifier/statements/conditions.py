@@ -75,7 +75,7 @@ def _read_condition(
 ) -> None:
     item = items[place]
     verdict = _neither(items, place, end) or verdict_after(items, end)
-    if verdict is None and _asserted(items, place):
+    if verdict is None and _asserted(items, place) and not _in_equation(items, place, end):
         follows = items[end] if end < len(items) else None
         asked = follows is not None and follows.text == "?"
         stands = follows is not None and follows.text in (":", ",") and bool(instances)
@@ -140,6 +140,8 @@ def _asserted(items: Sequence[Item], place: int) -> bool:
 
 def _is_reason(items: Sequence[Item], place: int) -> bool:
     """Tell whether a condition of the program stands as a reason: `since x > 2, ...`."""
+    if place >= 2 and items[place - 2].lower == "long":
+        return False
     return (
         bool(place)
         and items[place - 1].lower in ("since", "because", "as", "and", "given")
@@ -148,6 +150,11 @@ def _is_reason(items: Sequence[Item], place: int) -> bool:
             or any(i.lower in ("since", "as") for i in items[:place])
         )
     )
+
+
+def _in_equation(items: Sequence[Item], place: int, end: int) -> bool:
+    sides = [items[place - 1].text if place else "", items[end].text if end < len(items) else ""]
+    return "=" in sides
 
 
 def _neither(items: Sequence[Item], place: int, end: int) -> Verdict | None:

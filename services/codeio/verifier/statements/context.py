@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
-from codeio.verifier.statements.sentences import takes_back
+from codeio.verifier.statements.corrections import takes_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ class Context:
     runs: Sequence[Run]
     """The runs that the text may be about; the first is the task's own."""
     window: Window | None = None
+    subject: Item | None = None
+    """The variable that the text spoke of last."""
     condition: ast.expr | None = None
     """The condition of the program that the line named last."""
     inputs: frozenset[str] = frozenset()
@@ -60,8 +62,14 @@ class Context:
                 self.window.group,
                 support is Support.CONTRADICTED is not sometime,
             )
-        self.add(kind, span, ast.unparse(subject), said.text, support)
+        text = f"not {said.text}" if said.negated else said.text
+        self.add(kind, span, ast.unparse(subject), text, support)
         return support
+
+    def doubt(self) -> None:
+        """Take back a contradiction that was noted last: the subject is not certain."""
+        if self.found and self.found[-1].support is Support.CONTRADICTED:
+            self.found[-1] = replace(self.found[-1], support=Support.UNKNOWN)
 
     def settled(self) -> list[Statement]:
         """Return what was found; where the moments do not fit, they were misread."""
@@ -74,7 +82,7 @@ class Context:
             replace(one, support=Support.UNKNOWN)
             if place in self._groups
             and self._groups[place][1]
-            and wrong[self._groups[place][0]] > max(1, right[self._groups[place][0]] // 3)
+            and wrong[self._groups[place][0]] > max(2, right[self._groups[place][0]] // 2)
             else one
             for place, one in enumerate(self.found)
         ]
@@ -92,14 +100,6 @@ class Context:
         self.found.append(
             Statement(start, end, text, kind, subject, stated, support, corrected=corrected)
         )
-
-    def keyed(self, key: str) -> list[Any]:
-        """Return what stands under a key in the outputs."""
-        return [
-            run.output[key]
-            for run in self.runs
-            if isinstance(run.output, dict) and key in run.output
-        ]
 
 
 def combined(supports: Sequence[Support]) -> Support:

@@ -89,6 +89,9 @@ def _judge(
     if negated:
         return
     moment = bool(set(before[-2:]) & _MOMENT)
+    near = {item.lower for item in items[max(0, place - 5) : place]}
+    if near & {"loop", "body", "iterates", "iterations"}:
+        words = words - _CALLING
     supports = [_support(run, items, number, words, context, moment=moment) for run in context.runs]
     context.add("loop", (items[place], last), "loop", str(number), combined(supports))
 

@@ -159,7 +159,9 @@ class Moments:
         found: list[tuple[LoopRun, Round]] = []
         for loop in self._loops(around):
             if label.values:
-                if set(label.values) <= loop.targets:
+                if set(label.values) <= loop.targets or (
+                    len(label.values) > 1 and not set(label.values) & loop.targets
+                ):
                     found += [
                         (loop, r) for r in loop.rounds if self._matches(loop, r, label.values)
                     ]
@@ -267,20 +269,21 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
     end = at
     while (
         end + 2 < len(items)
-        and items[end].name in targets
+        and items[end].name
         and items[end + 1].text in ("=", "==")
         and items[end + 2].plain
     ):
         values[items[end].name] = items[end + 2].value
         end += 3
-        if (
-            end + 2 < len(items)
-            and items[end].lower in (",", "and")
-            and items[end + 1].name in targets
-        ):
+        if end + 2 < len(items) and items[end].lower in (",", "and") and items[end + 1].name:
             end += 1
         elif not (end < len(items) and items[end].name in targets and items[end].code):
             break
+    if values.keys() & targets:
+        values = {name: value for name, value in values.items() if name in targets}
+    elif len(values) < 2 or end >= len(items) or items[end].text not in ("→", ":"):
+        # Other variables stand for a round only where several begin a line together.
+        values = {}
     if values:
         closed = (
             end >= len(items)

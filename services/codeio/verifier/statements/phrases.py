@@ -113,8 +113,12 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
     """Find the statements in words of a sentence."""
     items = sentence.items
     for place, item in enumerate(items):
+        if item.lower == "it" and not sentence.silent[place]:
+            _of_pronoun(items, place, context)
         if item.kind != "expression" or sentence.silent[place] or is_condition(item):
             continue
+        if item.name:
+            context.subject = item
         if _is_object(items, place):
             continue
         said = _link(items, place)
@@ -127,6 +131,22 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
             _of_literal(items, place, said, context)
         else:
             _of_subject(items, place, said, context)
+
+
+def _of_pronoun(items: Sequence[Item], place: int, context: Context) -> None:
+    """Read `it goes up to 1` of the variable named last; it may be something else, though."""
+    subject = context.subject
+    if subject is None or (place and items[place - 1].kind == "word" and not _opens(items, place)):
+        return
+    named = replace(subject, start=items[place].start, end=items[place].end)
+    said = _link(items, place)
+    if said is None or said.end >= len(items):
+        return
+    _of_subject([*items[:place], named, *items[place + 1 :]], place, said, context, sure=False)
+
+
+def _opens(items: Sequence[Item], place: int) -> bool:
+    return items[place - 1].lower in ("so", "and", "then", "that", "because", "since", "but")
 
 
 def _is_key(text: str, context: Context) -> bool:
@@ -320,7 +340,9 @@ def _is_counted(items: Sequence[Item], said: _Said) -> bool:
     return after is not None and after.kind == "word" and after.lower in _AFTER_VALUE
 
 
-def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+def _of_subject(
+    items: Sequence[Item], place: int, said: _Said, context: Context, *, sure: bool = True
+) -> None:
     subject, end = items[place], items[said.end]
     if subject.node is None or _is_counted(items, said):
         return
@@ -355,6 +377,9 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
     support = context.value(
         (subject, end), target, value, always=said.always and said.negated, last=said.last
     )
+    if not sure:
+        context.doubt()
+        return
     if said.negated and support is not Support.UNKNOWN and after is not None:
         _instead(items, said, target, context)
 
@@ -406,11 +431,16 @@ def _with_expression(
 def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
     """Read `15 does not exceed 12` and `10 + 2 is not 11`."""
     subject, end = items[place], items[said.end]
-    if said.words == 0 or _is_counted(items, said) or end.kind != "expression" or not end.literal:
+    parity = end.lower in ("even", "odd")
+    if said.words == 0 or _is_counted(items, said) or not (end.literal or parity):
         return
     value = _value(items, said, context.inputs)
     after = items[said.end + 1] if said.end + 1 < len(items) else None
     if value is None or isinstance(subject.value, bool):
+        return
+    if value.value in (EVEN, ODD) and isinstance(subject.value, int):
+        support = arithmetic(value.holds(subject.value))
+        context.add("arithmetic", (subject, end), subject.text, value.text, support)
         return
     if isinstance(subject.value, str | list | dict | tuple | set | range):
         counted = _LETTERS if isinstance(subject.value, str) else _UNITS

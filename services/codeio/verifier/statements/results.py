@@ -119,8 +119,11 @@ def _returned(
     words = {one.lower for one in items[:place]} | {item.lower}
     said = items[max(0, place - 2) : value]
     negated = sum(one.lower in NEGATIONS for one in said) % 2 == 1
-    strong = item.lower in _RETURNS or "final" in words or context.final
-    sure = (strong and (context.final or bool(words & _FINAL))) or _same_shape(end.value, context)
+    labelled = place == 0 and items[1].text == ":"
+    strong = item.lower in _RETURNS or labelled or "final" in words or context.final
+    sure = (strong and (labelled or context.final or bool(words & _FINAL))) or _same_shape(
+        end.value, context
+    )
     if item.lower in ("gives", "produces", "prints"):
         sure = _same_shape(end.value, context)
     _output(item, end, context, sure=sure and final, negated=negated)

@@ -5,7 +5,6 @@ What is asked, supposed, wished for or said of other cases is no statement.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,11 +35,6 @@ _NOUN_BEFORE_IF = frozenset(
 _NOUN_AFTER_IF = frozenset(
     "branch block statement condition check test body is isn't fires never fails holds was".split()
 )
-_CORRECTION = re.compile(
-    r"[^\n]{0,80}?(?:\b(?:wait|hold on|scrap that|oops|correction|actually,? no|hmm,? no)\b|\bno[,:]\s"
-    r"|\bactually\b)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -67,11 +61,6 @@ def sentences(items: Sequence[Item], *, wishes: bool) -> list[Sentence]:
     if current:
         found.append(_sentence(current, wishes=wishes))
     return found
-
-
-def takes_back(text: str, end: int) -> bool:
-    """Tell whether the text corrects itself right after a place."""
-    return bool(_CORRECTION.match(text, end, end + 140))
 
 
 def _ends(items: Sequence[Item], place: int) -> bool:
