@@ -75,7 +75,7 @@ def _judge(
 
 def _exception(items: Sequence[Item], place: int, context: Context) -> None:
     at = _near(items, place, _RAISING)
-    if at is None or _is_negated(items, place):
+    if at is None or _is_negated(items, place, 2):
         return
     name = items[place].text
     if not name[:1].isupper():

@@ -10,6 +10,7 @@ from codeio.verifier.statements.instances import differences, is_foreign, put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.sentences import NEGATIONS
 from codeio.verifier.statements.stated import stated
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def read_chains(sentence: Sentence, context: Context) -> None:
         if len(chain) > 1 and not any(sentence.silent[place:end]):
             if _is_unpacking(items, place):
                 _unpacking(items, place, chain, context)
+            elif _is_denied(items, place):
+                _denied(chain, context)
             else:
                 _chain(chain, context)
         place = max(end, place + 1)
@@ -75,6 +78,24 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
         chain.append((items[following], about))
         at = following + 1
     return chain, at
+
+
+def _is_denied(items: Sequence[Item], place: int) -> bool:
+    """Tell whether `doesn't reach r = 1` stands there."""
+    before = items[max(0, place - 3) : place]
+    for item in reversed(before):
+        if item.kind != "word":
+            return False
+        if item.lower in NEGATIONS:
+            return item.lower not in ("neither", "nor")
+    return False
+
+
+def _denied(chain: list[tuple[Item, bool]], context: Context) -> None:
+    first, last = chain[0][0], chain[-1][0]
+    if len(chain) == 2 and first.node is not None and not first.literal and last.plain:
+        said = stated(last.value, last.text).negation()
+        context.value((first, last), first.node, said, always=True)
 
 
 def _is_noun(items: Sequence[Item], place: int) -> bool:

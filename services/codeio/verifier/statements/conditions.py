@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.instances import differences, is_foreign
@@ -198,7 +198,33 @@ def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context
         context.add("condition", (item, end), item.text, word, support)
         return
     said = Stated(TRUE if verdict.outcome else FALSE, word)
-    context.value((item, end), item.node, said, kind="condition", always=verdict.always)
+    support = context.value((item, end), item.node, said, kind="condition", always=verdict.always)
+    if support is Support.SUPPORTED and context.window is None and not verdict.always:
+        told = _by_what_was_told(item, context)
+        if told is not None and told is not verdict.outcome:
+            context.found[-1] = replace(context.found[-1], support=Support.CONTRADICTED)
+
+
+def _by_what_was_told(item: Item, context: Context) -> bool | None:
+    """Work a condition out with the values that the text gave its variables right before."""
+    if item.node is None or len(context.runs) != 1:
+        return None
+    names = {part.id for part in ast.walk(item.node) if isinstance(part, ast.Name)}
+    known: dict[str, Any] = {}
+    for name in names:
+        value = context.told(name, before=item.start)
+        if value is OPAQUE:
+            values = {repr(e.value): e.value for e in context.runs[0].episodes(ast.Name(name))}
+            if len(values) != 1:
+                return None
+            value = next(iter(values.values()))
+        known[name] = value
+    if not any(context.told(name, before=item.start) is not OPAQUE for name in names):
+        return None
+    try:
+        return bool(evaluate(item.node, known))
+    except UnevaluableError:
+        return None
 
 
 def _never_compared(item: Item, runs: Sequence[Run]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
+from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.corrections import takes_back
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.stated import Stated
+
+
+_RECENT = 160
+"""Characters within which a value that was told counts as the present one."""
 
 
 @dataclass
@@ -65,6 +70,18 @@ class Context:
         text = f"not {said.text}" if said.negated else said.text
         self.add(kind, span, ast.unparse(subject), text, support)
         return support
+
+    def told(self, name: str, *, before: int) -> Any:
+        """Return the value that the text gave a variable shortly before a place, rightly."""
+        for one in reversed(self.found):
+            if one.subject == name and before - _RECENT <= one.start < before:
+                if one.support is not Support.SUPPORTED or one.kind != "value":
+                    return OPAQUE
+                try:
+                    return ast.literal_eval(one.stated)
+                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                    return OPAQUE
+        return OPAQUE
 
     def doubt(self) -> None:
         """Take back a contradiction that was noted last: the subject is not certain."""

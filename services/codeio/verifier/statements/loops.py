@@ -128,6 +128,13 @@ def _refuted(run: Run) -> Support:
 
 def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
     """Return how often other things happen, so that one of them may be meant."""
+    if words & {"true", "false", "holds", "fails"}:
+        outcomes = [
+            [bool(episode.value) for episode in found]
+            for found in run.recorded.values()
+            if found and all(isinstance(episode.value, bool) for episode in found)
+        ]
+        return {found.count(outcome) for found in outcomes for outcome in (True, False)}
     headers = {loop.node.lineno for loop in run.loops}
     counts = {count for line, count in run.executions.items() if line not in headers}
     if words & {"evaluated", "checked", "tested", "condition", "check"}:

@@ -277,6 +277,8 @@ def _adjacent(items: Sequence[Item], place: int, at: int) -> bool:
     """Tell whether `total 5` says that total is 5."""
     after = items[at + 1] if at + 1 < len(items) else None
     before = items[place - 1] if place else None
+    if before is not None and (before.kind == "expression" and not before.literal):
+        return False
     if before is not None and before.kind == "word" and before.lower not in _BEFORE_NAME:
         return False
     closed = after is None or (after.kind == "sign" and after.text not in ("(", *EQUAL, "-", "/"))
@@ -359,7 +361,7 @@ def _of_subject(
             _with_expression(subject, end, said, words, context)
             return
     value = _value(items, said, context.inputs)
-    if value is None:
+    if value is None or (said.relation not in ("=", "!=") and not _COPULAS & set(words)):
         return
     if subject.name in ("result", "output", "answer") and any(
         value.holds(run.output) for run in context.runs

@@ -105,8 +105,11 @@ def _value_after(items: Sequence[Item], place: int) -> int | None:
 def _returned(
     items: Sequence[Item], place: int, value: int, context: Context, *, final: bool
 ) -> None:
-    item, end = items[place], items[value]
-    after = items[value + 1] if value + 1 < len(items) else None
+    chain, following = chain_at(items, value)
+    item, end = items[place], chain[-1][0]
+    after = items[following] if following < len(items) else None
+    if not end.literal:
+        return
     if after is not None and (
         after.text in ("=", "≈", "→") or after.lower in ("times", "if", "for")
     ):

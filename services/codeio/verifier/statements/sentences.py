@@ -82,6 +82,7 @@ def _is_truth(item: Item) -> bool:
 def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
     silent = [False] * len(items)
     asked = bool(items) and items[-1].text == "?"
+    question = _question_start(items)
     supposed = False
     clause = False
     for place, item in enumerate(items):
@@ -107,10 +108,21 @@ def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
                 back -= 1
             for earlier in range(back, place):
                 silent[earlier] = True
-        silent[place] = asked or supposed or clause
+        silent[place] = (asked and place >= question) or supposed or clause
     if any(item.lower in ("were", "had") for item in items) and supposed:
         silent = [True] * len(items)
     return Sentence(tuple(items), tuple(silent))
+
+
+def _question_start(items: Sequence[Item]) -> int:
+    """Return where the question begins that a sentence ends with."""
+    for place in range(len(items) - 2, 0, -1):
+        item = items[place]
+        if item.kind == "sign" and (
+            item.text in ("—", ";", ":") or (item.text == "-" and item.spaced)
+        ):
+            return place
+    return 0
 
 
 def _returns_next(items: Sequence[Item], place: int) -> bool:
