@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from codeio.runtime.trace import Source, parse_trace
@@ -140,11 +141,14 @@ class _Reader:
                 end = place
                 while end < len(gathered) and gathered[end].kind == "row":
                     end += 1
-                self._table(gathered[place:end])
+                with suppress(RecursionError):
+                    self._table(gathered[place:end])
                 place = end
                 continue
             place += 1
-            self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
+            # Brackets or sums may be too deep for anyone to read.
+            with suppress(RecursionError):
+                self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
 
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
         return self._gatherer.items(tokens(self._context.text, start, end, code=code))

@@ -6,13 +6,13 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_FILLING = frozenset(
-    "is are was which that this it condition check test comparison evaluates to gives yields returns "
-    "now again also therefore still indeed clearly both becomes here there then comes out as no-longer "
-    "longer be does do be a so the turns in fact obviously trivially simply".split()
+_FILLING = words(
+    "is are was which that this it condition check test comparison evaluates to gives yields "
+    "returns now again also therefore still indeed clearly both becomes here there then comes "
+    "out as no-longer longer be does do a so the turns in fact obviously trivially simply"
 )
 _FILLING_SIGNS = frozenset((")", ",", "→", "=", "?", ":", "-"))
 _MOST_FILLING = 8
-_ASSERTING = frozenset("since because as given so thus hence therefore that".split())
-_ASKING = frozenset(
-    "if whether when while until check checks checking checked test tests testing condition is does "
-    "compare compares long asks else elif do are was were guard only for not nor neither".split()
+_ASSERTING = words("since because as given so thus hence therefore that")
+_ASKING = words(
+    "if whether when while until check checks checking checked test tests testing condition "
+    "is does compare compares long asks else elif do are was were guard only for not nor "
+    "neither"
 )
 
 
@@ -109,15 +110,15 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
         if word in NEGATIONS or (word == "no" and _next(items, at) == "longer"):
             negated = not negated
             always = always or word == "never"
-        elif word in ("always",):
+        elif word == "always":
             always = True
         elif word in YES or word in NO:
             if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
             return Verdict((word in YES) is not negated, at, always)
-        elif item.kind == "expression":
-            return None
-        elif not (word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS):
+        elif item.kind == "expression" or not (
+            word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS
+        ):
             return None
     return None
 

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.corrections import takes_back
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.corrections import takes_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Context:
     _groups: dict[int, tuple[str, bool]] = field(default_factory=dict)
     """For statements judged at a moment: its group, and whether only the moment is wrong."""
 
-    def value(
+    def value(  # noqa: PLR0913
         self,
         span: tuple[Item, Item],
         subject: ast.expr,
@@ -74,6 +74,8 @@ class Context:
     def told(self, name: str, *, before: int) -> Any:
         """Return the value that the text gave a variable shortly before a place, rightly."""
         for one in reversed(self.found):
+            if one.end < before - 2 * _RECENT:
+                break
             if one.subject == name and before - _RECENT <= one.start < before:
                 if one.support is not Support.SUPPORTED or one.kind != "value":
                     return OPAQUE
@@ -109,7 +111,7 @@ class Context:
     ) -> None:
         self.add_at(kind, span[0].start, span[1].end, subject, stated, support)
 
-    def add_at(
+    def add_at(  # noqa: PLR0913
         self, kind: Kind, start: int, end: int, subject: str, stated: str, support: Support
     ) -> None:
         text = self.text[start:end]

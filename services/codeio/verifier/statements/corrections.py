@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _REACH = 250
+_MOST_BETWEEN = 40
 _TAIL = 4000
 _TAKES_BACK = re.compile(
     r"""[^\n]{0,80}?(?:
-        \b(?:scrap[ ]that|hold[ ]on|oops|my[ ]mistake|correction|that's[ ](?:wrong|not[ ]right)|oh[ ]wait)\b
+        \b(?:scrap[ ]that|hold[ ]on|oops|my[ ]mistake|correction|oh[ ]wait)\b
+      | \bthat's[ ](?:wrong|not[ ]right)\b
       | \b(?:hmm+|wait|actually|sorry|oh)\b[,.! …]{0,4}[ ]?(?:hmm|wait|no\b|not\b|is[ ]it)
       | (?<![a-z])no[,:]
     )""",
@@ -41,7 +44,7 @@ def corrected(found: Sequence[Statement]) -> list[Statement]:
             and other.support is Support.SUPPORTED
             and other.stated != one.stated
             and not other.stated.startswith("not ")
-            for other in found[place + 1 :]
+            for other in found[place + 1 : place + _MOST_BETWEEN]
         )
         denied = replaced and not one.stated.startswith("not ")
         result.append(replace(one, support=Support.CONTRADICTED) if denied else one)
@@ -86,10 +89,8 @@ def _last_object(text: str) -> Any:
     at = tail.find("{")
     while at >= 0:
         end = at + 1
-        try:
+        with suppress(ValueError, RecursionError):
             found, end = decoder.raw_decode(tail, at)
-        except (ValueError, RecursionError):
-            pass
         at = tail.find("{", end)
     if isinstance(found, dict) and list(found) == ["output"] and isinstance(found["output"], dict):
         return found["output"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.numbers import cardinal
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -26,19 +27,21 @@ _CONSTANTS = {"True": "True", "False": "False", "None": "None"}
 _JSON = {"true": "True", "false": "False", "null": "None"}
 _BINARY = {"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "^", "|"}
 _WORD_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "mod": "%", "modulo": "%"}
+_SIGNS_OF_COMPARISON = ("==", "!=", "<", "<=", ">", ">=")
 _PAIRS = {"(": ")", "[": "]", "{": "}", "⌊": "⌋"}
-_BUILTINS = frozenset(
-    "abs all any bin bool chr dict divmod enumerate filter float int len list map max min ord pow "
-    "range reversed round set sorted str sum tuple type zip".split()
+_BUILTINS = words(
+    "abs all any bin bool chr dict divmod enumerate filter float int len list map max min ord "
+    "pow range reversed round set sorted str sum tuple type zip"
 )
 # Variables of these names are words of the language more often than not.
-_ALSO_WORDS = frozenset(
-    "a i as at be by do go he if in is it me my no of on or so to up us we all an and any are but can "
-    "each end first for from has have its last length list make new next not now number "
-    "one out over same set sum take text the then this time two up use value was "
-    "word words result output input answer item items index string char letter left right low high "
-    "step steps count position".split()
+_ALSO_WORDS = words(
+    "a i as at be by do go he if in is it me my no of on or so to up us we all an and any are "
+    "but can each end first for from has have its last length list make new next not now "
+    "number one out over same set sum take text the then this time two use value was word "
+    "words result output input answer item items index string char letter left right low high "
+    "step steps count position"
 )
+_AFTER_NAME = ("=", "[", "→", ":", *_SIGNS_OF_COMPARISON)
 _MAX_EXPRESSION = 1200
 _MAX_TOKENS = 400
 _NO_VALUE = object()
@@ -106,9 +109,9 @@ class Gatherer:
         """Return the variable that a word names here, if it does."""
         text = token.text
         follows = after is not None and (
-            (after.kind == "sign" and after.text in ("=", "[", "→", "==", "!=", "<", ">", "<=", ">=", ":"))
+            (after.kind == "sign" and after.text in _AFTER_NAME)
             or (not token.spaced and after.text == ".")
-        )  # fmt: skip
+        )
         if text in self._names:
             ambiguous = len(text) == 1 or text in _ALSO_WORDS or text in self._keys
             if token.code or follows or not ambiguous:
@@ -130,7 +133,7 @@ class Gatherer:
         return self._caret
 
 
-_LINKED = frozenset("is was becomes became equals equal stays remains goes starts ends now".split())
+_LINKED = words("is was becomes became equals equal stays remains goes starts ends now")
 
 
 class _Gathering:
@@ -303,7 +306,7 @@ class _Gathering:
             "expression", text, first.start, last.end, first.code, first.spaced, node, value
         )
 
-    def _python(self, place: int, end: int) -> str:
+    def _python(self, place: int, end: int) -> str:  # noqa: C901  (one case per kind of token)
         parts: list[str] = []
         depth = 0
         for number in range(place, end):

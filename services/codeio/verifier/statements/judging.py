@@ -55,7 +55,7 @@ class Window:
     """The loop that the line is the header of."""
 
 
-def judge(
+def judge(  # noqa: PLR0913
     run: Run,
     node: ast.expr,
     said: Stated,

@@ -11,12 +11,13 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.chains import differences
 from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
 from codeio.verifier.statements.numbers import ordinal
 from codeio.verifier.statements.run import OPAQUE, Round
 from codeio.verifier.statements.stated import stated
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import LoopRun, Run
 
-_ROUND_WORDS = frozenset("iteration round pass loop trip".split())
-_LEADING = frozenset("for with when at now next then the on in after during finally and".split())
-_LEAVING = frozenset("after finally end so thus therefore hence result output return final".split())
+_ROUND_WORDS = words("iteration round pass loop trip")
+_LEADING = words("for with when at now next then the on in after during finally and")
+_LEAVING = words("after finally end so thus therefore hence result output return final")
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,12 @@ class Moments:
                     found += [
                         (loop, r) for r in loop.rounds if self._tested(loop, r, label.conditions)
                     ]
-            elif label.number is not None and 0 < label.number <= len(loop.rounds):
-                if self._is_main(loop, around):
-                    found.append((loop, loop.rounds[label.number - 1]))
+            elif (
+                label.number is not None
+                and 0 < label.number <= len(loop.rounds)
+                and self._is_main(loop, around)
+            ):
+                found.append((loop, loop.rounds[label.number - 1]))
         return sorted(found, key=lambda pair: pair[1].start)
 
     def _is_main(self, loop: LoopRun, around: Window | None) -> bool:
@@ -216,11 +220,10 @@ class Moments:
         if not isinstance(call.func, ast.Name | ast.Attribute):
             return None
         function = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
-        given: list[tuple[str | None, Any]] = []
-        for argument in call.args:
-            given.append((None, _literal(argument)))
-        for keyword in call.keywords:
-            given.append((keyword.arg, _literal(keyword.value)))
+        given: list[tuple[str | None, Any]] = [
+            *((None, _literal(argument)) for argument in call.args),
+            *((keyword.arg, _literal(keyword.value)) for keyword in call.keywords),
+        ]
         found = []
         for arguments, _, start, end in self.run.called(function):
             if around is not None and not any(r.start <= start <= r.end for r in around.rounds):
@@ -252,7 +255,9 @@ def _literal(node: ast.expr) -> Any:
         return OPAQUE
 
 
-def read_label(items: Sequence[Item], run: Run) -> Label | None:
+def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
+    items: Sequence[Item], run: Run
+) -> Label | None:
     """Return the label that a line begins with, if it does."""
     at = 0
     while at < len(items) and at < 3 and items[at].lower in _LEADING:
@@ -295,7 +300,7 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
             or items[end].spaced
         )
         return Label(values, None, (), None, end, "", _ends(items, end)) if closed else None
-    if is_condition(items[at]) and not items[at].literal or _is_loop_test(items[at], run):
+    if (is_condition(items[at]) and not items[at].literal) or _is_loop_test(items[at], run):
         conditions = [items[at]]
         end = at + 1
         if end < len(items) and items[end].kind == "expression" and items[end].text.startswith("("):

@@ -10,7 +10,6 @@ from codeio.verifier.statements.chains import EQUAL, chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.sentences import NEGATIONS
 from codeio.verifier.statements.stated import (
     EMPTY,
     EVEN,
@@ -21,6 +20,7 @@ from codeio.verifier.statements.stated import (
     Stated,
     stated,
 )
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,43 +28,44 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.sentences import Sentence
 
-_LINKS = frozenset(
-    "is are was were be been being become becomes became equal equals get gets got goes go went drop "
-    "drops dropped fall falls fell rise rises rose grow grows grew increase increases increased "
-    "decrease decreases decreased jump jumps jumped climb climbs climbed stay stays stayed remain "
-    "remains remained keep keeps kept stand stands start starts started begin begins began end ends "
-    "ended finish finishes finished turn turns turned evaluates works computes gives yields returns "
-    "holds hold contains has had have reads reach reaches reached hit hits takes follows sits "
-    "incremented decremented bumped reduced raised lowered updated changed set reset assigned "
-    "initialized initialised brought moves moved advances advanced comes came sinks lands up down "
-    "back out off to at as into on now then still also again just exactly only simply therefore thus "
-    "hence so currently initially finally already the a an value with should will does do did it's "
-    "which indeed consequently afterwards once more ultimately precisely both all actually really "
-    "that's right clearly unchanged being after-all in-turn turn same there here well".split()
+_LINKS = words(
+    "is are was were be been being become becomes became equal equals get gets got goes go "
+    "went drop drops dropped fall falls fell rise rises rose grow grows grew increase "
+    "increases increased decrease decreases decreased jump jumps jumped climb climbs climbed "
+    "stay stays stayed remain remains remained keep keeps kept stand stands start starts "
+    "started begin begins began end ends ended finish finishes finished turn turns turned "
+    "evaluates works computes gives yields returns holds hold contains has had have reads "
+    "reach reaches reached hit hits takes follows sits incremented decremented bumped reduced "
+    "raised lowered updated changed set reset assigned initialized initialised brought moves "
+    "moved advances advanced comes came sinks lands up down back out off to at as into on now "
+    "then still also again just exactly only simply therefore thus hence so currently "
+    "initially finally already the a an value with should will does do did it's which indeed "
+    "consequently afterwards once more ultimately precisely both all actually really that's "
+    "right clearly unchanged after-all in-turn same there here well"
 )
-_ABOUT = frozenset("about roughly approximately around approx nearly almost close circa".split())
-_LAST = frozenset("finally final ultimately end ends ended finishes finish eventual".split())
-_ALWAYS = frozenset("throughout always ever".split())
-_BRINGING = frozenset(
-    "bring brings bringing take takes taking raise raises raising drop drops set sets setting update "
-    "updates updating change changes changing lower lowers move moves moving reset resets increment "
-    "increments incrementing initialize initializes initialise initialises make makes making push "
-    "pushes pushing leave leaves leaving increase increases increasing decrease decreases reduces "
-    "reducing decreasing".split()
+_ABOUT = words("about roughly approximately around approx nearly almost close circa")
+_LAST = words("finally final ultimately end ends ended finishes finish eventual")
+_ALWAYS = words("throughout always ever")
+_BRINGING = words(
+    "bring brings bringing take takes taking raise raises raising drop drops set sets setting "
+    "update updates updating change changes changing lower lowers move moves moving reset "
+    "resets increment increments incrementing initialize initializes initialise initialises "
+    "make makes making push pushes pushing leave leaves leaving increase increases increasing "
+    "decrease decreases reduces reducing decreasing"
 )
-_BARE = frozenset("make makes making leave leaves leaving".split())
-_NOT_OF = frozenset(
-    "of by in for from than on per between under over modulo times inside without except".split()
+_BARE = words("make makes making leave leaves leaving")
+_NOT_OF = words(
+    "of by in for from than on per between under over modulo times inside without except"
 )
-_AFTER_VALUE = frozenset(
-    "times time more less larger smaller greater higher lower bigger fewer percent iterations iteration "
-    "rounds passes rd th steps ways apart away plus minus or rounded".split()
+_AFTER_VALUE = words(
+    "times time more less larger smaller greater higher lower bigger fewer percent iterations "
+    "iteration rounds passes rd th steps ways apart away plus minus or rounded"
 )
-_UNITS = frozenset(
-    "elements element items item entries entry characters character chars letters letter keys key "
-    "numbers members words values integers symbols".split()
+_UNITS = words(
+    "elements element items item entries entry characters character chars letters letter keys "
+    "key numbers members words values integers symbols"
 )
-_LETTERS = frozenset("characters character chars letters letter digits symbols".split())
+_LETTERS = words("characters character chars letters letter digits symbols")
 _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     sorted(
         (
@@ -86,10 +87,10 @@ _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     )
 )
 _MOST_WORDS = 9
-_BEFORE_NAME = frozenset("with and so then now the → where has have is giving".split())
-_COPULAS = frozenset(
-    "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't does "
-    "drops falls gets be".split()
+_BEFORE_NAME = words("with and so then now the → where has have is giving")
+_COPULAS = words(
+    "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't "
+    "does drops falls gets be"
 )
 
 
@@ -291,12 +292,12 @@ def _adjacent(items: Sequence[Item], place: int, at: int) -> bool:
 
 
 def _relation(items: Sequence[Item], at: int) -> tuple[int, str] | None:
-    for words, sign in _RELATIONS:
+    for phrase, sign in _RELATIONS:
         if all(
             at + n < len(items) and items[at + n].lower == word and items[at + n].kind == "word"
-            for n, word in enumerate(words)
+            for n, word in enumerate(phrase)
         ):
-            return len(words), sign
+            return len(phrase), sign
     return None
 
 
@@ -413,7 +414,7 @@ def _from_to(items: Sequence[Item], place: int, said: _Said, context: Context) -
 
 
 _OPERATORS: dict[str, ast.cmpop] = {
-    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(), "=": ast.Eq(),
+    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(),
 }  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.instances import put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.sentences import NEGATIONS
 from codeio.verifier.statements.stated import alike, stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,20 +21,18 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_RESULTS = frozenset(
-    "return returns returned returning output outputs answer result results gives produces prints".split()
+_RESULTS = words(
+    "return returns returned returning output outputs answer result results gives produces prints"
 )
-_RETURNS = frozenset("return returns returned returning output outputs answer".split())
-_FINAL = frozenset("output outputs answer final finally function program main_solution".split())
-_BETWEEN = frozenset(
-    "is are be the a an value of therefore thus so hence then final answer back us should will must "
-    "function which dictionary list string number integer pair object result output as with we get "
-    "code now just simply me out it to equals json returned".split()
+_RETURNS = words("return returns returned returning output outputs answer")
+_FINAL = words("output outputs answer final finally function program main_solution")
+_BETWEEN = words(
+    "is are be the a an value of therefore thus so hence then final answer back us should "
+    "will must function which dictionary list string number integer pair object result output "
+    "as with we get code now just simply me out it to equals json returned"
 )
 _BETWEEN_SIGNS = frozenset((":", "=", "→", "-", "."))
-_ADDING = frozenset(
-    "append appends appended add adds added push pushes pushed insert inserted".split()
-)
+_ADDING = words("append appends appended add adds added push pushes pushed insert inserted")
 
 
 def read_results(sentence: Sentence, context: Context, *, output_prediction: bool) -> None:

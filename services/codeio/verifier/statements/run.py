@@ -156,7 +156,11 @@ class Run:
         found: defaultdict[str, list[Episode]] = defaultdict(list)
         texts: dict[Any, str] = {}
         for step in self.trace.steps:
-            for place, seen in (*step.values.items(), *step.outcomes.items()):
+            noted: list[tuple[Position, Sequence[str | bool]]] = [
+                *step.values.items(),
+                *step.outcomes.items(),
+            ]
+            for place, seen in noted:
                 if place not in texts:
                     texts[place] = self.source.text(place)
                 end = self.end_of(step.index)

@@ -8,32 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codeio.verifier.statements.vocabulary import NO, YES, words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
 
-YES = frozenset(
-    "true yes yep yeah yup holds hold held satisfied met passes pass succeeds ✓ ✔ ✅".split()
-)
-NO = frozenset("false no nope fails fail failed unsatisfied unmet ✗ ✘ ❌ ✕".split())
-NEGATIONS = frozenset(
-    "not never neither nor cannot isn't aren't wasn't weren't doesn't don't didn't hasn't haven't "
-    "hadn't won't can't couldn't shouldn't wouldn't isnt doesnt".split()
-)
 
-_SUPPOSING = frozenset("suppose supposing imagine assume assuming unless hypothetically".split())
-_CLAUSE_ONLY = frozenset("would could might wouldn't couldn't it'd we'd they'd you'd".split())
-_WISHING = frozenset(
-    "need needs want wants wanted must should require requires required has_to goal aim".split()
+_SUPPOSING = words("suppose supposing imagine assume assuming unless hypothetically")
+_CLAUSE_ONLY = words("would could might wouldn't couldn't it'd we'd they'd you'd")
+_WISHING = words(
+    "need needs want wants wanted must should require requires required has_to goal aim"
 )
-_GOING_ON = frozenset("and so but hence therefore thus which then".split())
-_GENERAL = frozenset("whenever always generally typically usually".split())
-_NOUN_BEFORE_IF = frozenset(
-    "the inner outer an this that first second third last enter entering skip skipping nested".split()
+_GOING_ON = words("and so but hence therefore thus which then")
+_GENERAL = words("whenever always generally typically usually")
+_NOUN_BEFORE_IF = words(
+    "the inner outer an this that first second third last enter entering skip skipping nested"
 )
-_NOUN_AFTER_IF = frozenset(
-    "branch block statement condition check test body is isn't fires never fails holds was".split()
+_NOUN_AFTER_IF = words(
+    "branch block statement condition check test body is isn't fires never fails holds was"
 )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE, Round, within
-from codeio.verifier.statements.sentences import NO, YES
+from codeio.verifier.statements.run import Round, within
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
+from codeio.verifier.statements.vocabulary import NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
 
 Side: TypeAlias = Literal["before", "after", "any"]
-_BEFORE = frozenset("before start old initial".split())
-_AFTER = frozenset("after end new updated".split())
+_BEFORE = words("before start old initial")
+_AFTER = words("after end new updated")
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ def _with_arguments(run: Run, row: Row) -> Row:
             and node.func.id in run.functions
             and all(isinstance(given, ast.Name) and given.id in names for given in node.args)
         ):
-            given = [
+            arguments: list[ast.expr] = [
                 ast.Constant(names[part.id]) for part in node.args if isinstance(part, ast.Name)
             ]
-            node = ast.Call(node.func, given, [])
+            node = ast.Call(node.func, arguments, [])
         found.append(replace(one, column=replace(one.column, node=node)))
     return Row(tuple(found))
 
