@@ -15,7 +15,7 @@ from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
 from codeio.verifier.statements.corrections import answered, corrected
-from codeio.verifier.statements.items import Gatherer
+from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
 from codeio.verifier.statements.moments import Moments

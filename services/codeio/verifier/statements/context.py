@@ -111,7 +111,7 @@ class Context:
     ) -> None:
         self.add_at(kind, span[0].start, span[1].end, subject, stated, support)
 
-    def add_at(  # noqa: PLR0913
+    def add_at(  # noqa: PLR0913, PLR0917
         self, kind: Kind, start: int, end: int, subject: str, stated: str, support: Support
     ) -> None:
         text = self.text[start:end]

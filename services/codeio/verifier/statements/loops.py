@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import LoopRun, Run
+    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
 _ROUNDS = words(
@@ -77,7 +78,7 @@ def _number(item: Item) -> int | None:
     return item.value if plain else None
 
 
-def _judge(  # noqa: PLR0913
+def _judge(  # noqa: PLR0913, PLR0917
     items: Sequence[Item], place: int, number: int, last: Item, words: set[str], context: Context
 ) -> None:
     before = [item.lower for item in items[max(0, place - 4) : place]]

@@ -15,7 +15,8 @@ from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
 from codeio.verifier.statements.numbers import ordinal
-from codeio.verifier.statements.run import OPAQUE, Round
+from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import words
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import LoopRun, Run
+    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.run import Run
 
 _ROUND_WORDS = words("iteration round pass loop trip")
 _LEADING = words("for with when at now next then the on in after during finally and")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import Round, within
+from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
 from codeio.verifier.statements.vocabulary import NO, YES, words
 
