@@ -31,6 +31,10 @@ _NOUN_AFTER_IF = words(
 )
 
 
+MAX_ITEMS = 200
+"""Items after which a sentence ends in any case, so that a reader may look at all of them."""
+
+
 @dataclass(frozen=True)
 class Sentence:
     """Items up to a full stop, each with whether it is part of a statement about the run."""
@@ -49,7 +53,7 @@ def sentences(items: Sequence[Item], *, wishes: bool) -> list[Sentence]:
     current: list[Item] = []
     for place, item in enumerate(items):
         current.append(item)
-        if _ends(items, place):
+        if _ends(items, place) or len(current) >= MAX_ITEMS:
             found.append(_sentence(current, wishes=wishes))
             current = []
     if current:
