@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
 from codeio.verifier.statements.numbers import ordinal
@@ -104,7 +106,7 @@ class Moments:
         if label.call is not None:
             return self._call(label.call, around)
         if label.loop:
-            return self._loop(label.loop, around)
+            return self._loop(label.loop, around, rounds=label.number)
         candidates = self._rounds(label, around)
         if not candidates:
             return None
@@ -120,12 +122,14 @@ class Moments:
             return Window(tuple(one for _, one in candidates), group)
         return Window((chosen,), group)
 
-    def _loop(self, header: str, around: Window | None) -> Window | None:
+    def _loop(self, header: str, around: Window | None, *, rounds: int | None) -> Window | None:
         loops = [loop for loop in self._loops(around) if header_of(loop) == header]
         if not loops:
             return None
         reached = self._reached.get((header, around), -1)
-        chosen = next((loop for loop in loops if loop.first > reached), loops[0])
+        later = [loop for loop in loops if loop.first > reached] or loops
+        # Of several runs of a loop the text may leave some out: how long it is tells which.
+        chosen = next((loop for loop in later if len(loop.rounds) == rounds), later[0])
         self._reached[header, around] = chosen.first
         return Window((Round(chosen.first, chosen.last),), f"loop {header}", chosen)
 
@@ -214,8 +218,13 @@ class Moments:
             for part, value in differences(source.node, instance.node):
                 names = {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
                 known = self.run.variables(loop.frame, one.start - 1, names)
-                if isinstance(part, ast.Name) and part.id in known and known[part.id] != value:
-                    return False
+                if OPAQUE in known.values():
+                    continue
+                try:
+                    if evaluate(part, known) != value:
+                        return False
+                except UnevaluableError:
+                    continue
         return True
 
     def _call(self, call: ast.Call, around: Window | None) -> Window | None:
@@ -267,7 +276,7 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
     if at >= len(items):
         return None
     if header := _header(items, run):
-        return Label({}, None, (), None, len(items), header, alone=False)
+        return Label({}, _rounds_told(items), (), None, len(items), header, alone=False)
     if (numbered := _numbered(items, at)) is not None:
         number, end = numbered
         return Label({}, number, (), None, end, "", _ends(items, end))
@@ -336,6 +345,14 @@ def _header(items: Sequence[Item], run: Run) -> str:
                 node = items[at].node
                 return "while " + ast.unparse(node) if node is not None else ""
     return ""
+
+
+def _rounds_told(items: Sequence[Item]) -> int | None:
+    """Return how many rounds a header says that its loop has."""
+    for item, after in pairwise(items):
+        if item.plain and type(item.value) is int and after.lower in ("round", "rounds"):
+            return item.value
+    return None
 
 
 def header_of(loop: LoopRun) -> str:
