@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from codeio.runtime.trace import position
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_HAPPENS = frozenset(
-    "triggered triggers executed executes reached taken used hit fires fire happens runs run raised "
-    "raises entered applies evaluated breaks stops".split()
+_HAPPENS = words(
+    "triggered triggers executed executes reached taken used hit fires fire happens runs run "
+    "raised raises entered applies evaluated breaks stops"
 )
-_RAISING = frozenset("raise raises raised raising throws throw thrown caught catches hits".split())
-_CONDITIONS = frozenset("condition test comparison".split())
+_RAISING = words("raise raises raised raising throws throw thrown caught catches hits")
+_CONDITIONS = words("condition test comparison")
 
 
 def read_actions(sentence: Sentence, context: Context) -> None:
@@ -75,7 +75,7 @@ def _judge(
 
 def _exception(items: Sequence[Item], place: int, context: Context) -> None:
     at = _near(items, place, _RAISING)
-    if at is None or _is_negated(items, place):
+    if at is None or _is_negated(items, place, 2):
         return
     name = items[place].text
     if not name[:1].isupper():

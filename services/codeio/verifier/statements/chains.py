@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.instances import differences, is_foreign, put_in
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.sentences import Sentence
 
 EQUAL = ("=", "≈", "==")
-_ABOUT = frozenset("about roughly approximately around approx nearly almost circa ca".split())
+_ABOUT = words("about roughly approximately around approx nearly almost circa ca")
 
 
 def read_chains(sentence: Sentence, context: Context) -> None:
@@ -34,6 +35,8 @@ def read_chains(sentence: Sentence, context: Context) -> None:
         if len(chain) > 1 and not any(sentence.silent[place:end]):
             if _is_unpacking(items, place):
                 _unpacking(items, place, chain, context)
+            elif _is_denied(items, place):
+                _denied(chain, context)
             else:
                 _chain(chain, context)
         place = max(end, place + 1)
@@ -75,6 +78,24 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
         chain.append((items[following], about))
         at = following + 1
     return chain, at
+
+
+def _is_denied(items: Sequence[Item], place: int) -> bool:
+    """Tell whether `doesn't reach r = 1` stands there."""
+    before = items[max(0, place - 3) : place]
+    for item in reversed(before):
+        if item.kind != "word":
+            return False
+        if item.lower in NEGATIONS:
+            return item.lower not in ("neither", "nor")
+    return False
+
+
+def _denied(chain: list[tuple[Item, bool]], context: Context) -> None:
+    first, last = chain[0][0], chain[-1][0]
+    if len(chain) == 2 and first.node is not None and not first.literal and last.plain:
+        said = stated(last.value, last.text).negation()
+        context.value((first, last), first.node, said, always=True)
 
 
 def _is_noun(items: Sequence[Item], place: int) -> bool:
@@ -132,7 +153,7 @@ def _unpacking(
 
 
 def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
-    for number, ((left, _), (right, about)) in enumerate(zip(chain, chain[1:], strict=False)):
+    for number, ((left, _), (right, about)) in enumerate(pairwise(chain)):
         if left.literal and right.literal:
             if not (left.plain and right.plain) or len(chain) > 2:
                 _calculated(left, right, about, context)
@@ -140,11 +161,11 @@ def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
         if not left.literal and not right.literal:
             _substituted(left, right, context)
         if not left.literal:
-            rest = [(one, near) for one, near in chain[number + 1 :] if one.literal]
+            rest = [pair for pair in chain[number + 1 :] if pair[0].literal]
             if rest:
                 # A variable gets what comes out at the end, an expression what comes next.
-                value, about = rest[-1] if left.name else rest[0]
-                _equal(left, value, about, context)
+                value, near = rest[-1] if left.name else rest[0]
+                _equal(left, value, near, context)
 
 
 def _left(item: Item) -> ast.expr | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from codeio.runtime.trace import Source, parse_trace
@@ -13,7 +14,8 @@ from codeio.verifier.statements.candidates import Candidates, named_inputs, para
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
-from codeio.verifier.statements.items import Gatherer
+from codeio.verifier.statements.corrections import answered, corrected
+from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
 from codeio.verifier.statements.moments import Moments
@@ -95,7 +97,10 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
-    return _without_overlaps(context.settled())
+    found = _without_overlaps(corrected(context.settled()))
+    if output_prediction and runs:
+        return answered(found, rationale, runs[0].output)
+    return found
 
 
 class _Reader:
@@ -136,11 +141,14 @@ class _Reader:
                 end = place
                 while end < len(gathered) and gathered[end].kind == "row":
                     end += 1
-                self._table(gathered[place:end])
+                with suppress(RecursionError):
+                    self._table(gathered[place:end])
                 place = end
                 continue
             place += 1
-            self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
+            # Brackets or sums may be too deep for anyone to read.
+            with suppress(RecursionError):
+                self._line(line, last=place == len(gathered), final=place >= len(gathered) - 1)
 
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
         return self._gatherer.items(tokens(self._context.text, start, end, code=code))

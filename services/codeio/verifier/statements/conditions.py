@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.instances import differences, is_foreign
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.sentences import NEGATIONS, NO, YES
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_FILLING = frozenset(
-    "is are was which that this it condition check test comparison evaluates to gives yields returns "
-    "now again also therefore still indeed clearly both becomes here there then comes out as no-longer "
-    "longer be does do be a so the turns in fact obviously trivially simply".split()
+_FILLING = words(
+    "is are was which that this it condition check test comparison evaluates to gives yields "
+    "returns now again also therefore still indeed clearly both becomes here there then comes "
+    "out as no-longer longer be does do a so the turns in fact obviously trivially simply"
 )
 _FILLING_SIGNS = frozenset((")", ",", "→", "=", "?", ":", "-"))
 _MOST_FILLING = 8
-_ASSERTING = frozenset("since because as given so thus hence therefore that".split())
-_ASKING = frozenset(
-    "if whether when while until check checks checking checked test tests testing condition is does "
-    "compare compares long asks else elif do are was were guard only for not nor neither".split()
+_ASSERTING = words("since because as given so thus hence therefore that")
+_ASKING = words(
+    "if whether when while until check checks checking checked test tests testing condition "
+    "is does compare compares long asks else elif do are was were guard only for not nor "
+    "neither"
 )
 
 
@@ -75,7 +76,7 @@ def _read_condition(
 ) -> None:
     item = items[place]
     verdict = _neither(items, place, end) or verdict_after(items, end)
-    if verdict is None and _asserted(items, place):
+    if verdict is None and _asserted(items, place) and not _in_equation(items, place, end):
         follows = items[end] if end < len(items) else None
         asked = follows is not None and follows.text == "?"
         stands = follows is not None and follows.text in (":", ",") and bool(instances)
@@ -109,15 +110,15 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
         if word in NEGATIONS or (word == "no" and _next(items, at) == "longer"):
             negated = not negated
             always = always or word == "never"
-        elif word in ("always",):
+        elif word == "always":
             always = True
         elif word in YES or word in NO:
             if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
             return Verdict((word in YES) is not negated, at, always)
-        elif item.kind == "expression":
-            return None
-        elif not (word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS):
+        elif item.kind == "expression" or not (
+            word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS
+        ):
             return None
     return None
 
@@ -140,6 +141,8 @@ def _asserted(items: Sequence[Item], place: int) -> bool:
 
 def _is_reason(items: Sequence[Item], place: int) -> bool:
     """Tell whether a condition of the program stands as a reason: `since x > 2, ...`."""
+    if place >= 2 and items[place - 2].lower == "long":
+        return False
     return (
         bool(place)
         and items[place - 1].lower in ("since", "because", "as", "and", "given")
@@ -148,6 +151,11 @@ def _is_reason(items: Sequence[Item], place: int) -> bool:
             or any(i.lower in ("since", "as") for i in items[:place])
         )
     )
+
+
+def _in_equation(items: Sequence[Item], place: int, end: int) -> bool:
+    sides = [items[place - 1].text if place else "", items[end].text if end < len(items) else ""]
+    return "=" in sides
 
 
 def _neither(items: Sequence[Item], place: int, end: int) -> Verdict | None:
@@ -191,7 +199,33 @@ def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context
         context.add("condition", (item, end), item.text, word, support)
         return
     said = Stated(TRUE if verdict.outcome else FALSE, word)
-    context.value((item, end), item.node, said, kind="condition", always=verdict.always)
+    support = context.value((item, end), item.node, said, kind="condition", always=verdict.always)
+    if support is Support.SUPPORTED and context.window is None and not verdict.always:
+        told = _by_what_was_told(item, context)
+        if told is not None and told is not verdict.outcome:
+            context.found[-1] = replace(context.found[-1], support=Support.CONTRADICTED)
+
+
+def _by_what_was_told(item: Item, context: Context) -> bool | None:
+    """Work a condition out with the values that the text gave its variables right before."""
+    if item.node is None or len(context.runs) != 1:
+        return None
+    names = {part.id for part in ast.walk(item.node) if isinstance(part, ast.Name)}
+    known: dict[str, Any] = {}
+    for name in names:
+        value = context.told(name, before=item.start)
+        if value is OPAQUE:
+            values = {repr(e.value): e.value for e in context.runs[0].episodes(ast.Name(name))}
+            if len(values) != 1:
+                return None
+            value = next(iter(values.values()))
+        known[name] = value
+    if not any(context.told(name, before=item.start) is not OPAQUE for name in names):
+        return None
+    try:
+        return bool(evaluate(item.node, known))
+    except UnevaluableError:
+        return None
 
 
 def _never_compared(item: Item, runs: Sequence[Run]) -> bool:

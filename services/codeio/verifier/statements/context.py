@@ -7,8 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.corrections import takes_back
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
-from codeio.verifier.statements.sentences import takes_back
+from codeio.verifier.statements.run import OPAQUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.stated import Stated
+
+
+_RECENT = 160
+"""Characters within which a value that was told counts as the present one."""
 
 
 @dataclass
@@ -26,6 +31,8 @@ class Context:
     runs: Sequence[Run]
     """The runs that the text may be about; the first is the task's own."""
     window: Window | None = None
+    subject: Item | None = None
+    """The variable that the text spoke of last."""
     condition: ast.expr | None = None
     """The condition of the program that the line named last."""
     inputs: frozenset[str] = frozenset()
@@ -36,7 +43,7 @@ class Context:
     _groups: dict[int, tuple[str, bool]] = field(default_factory=dict)
     """For statements judged at a moment: its group, and whether only the moment is wrong."""
 
-    def value(
+    def value(  # noqa: PLR0913
         self,
         span: tuple[Item, Item],
         subject: ast.expr,
@@ -60,8 +67,28 @@ class Context:
                 self.window.group,
                 support is Support.CONTRADICTED is not sometime,
             )
-        self.add(kind, span, ast.unparse(subject), said.text, support)
+        text = f"not {said.text}" if said.negated else said.text
+        self.add(kind, span, ast.unparse(subject), text, support)
         return support
+
+    def told(self, name: str, *, before: int) -> Any:
+        """Return the value that the text gave a variable shortly before a place, rightly."""
+        for one in reversed(self.found):
+            if one.end < before - 2 * _RECENT:
+                break
+            if one.subject == name and before - _RECENT <= one.start < before:
+                if one.support is not Support.SUPPORTED or one.kind != "value":
+                    return OPAQUE
+                try:
+                    return ast.literal_eval(one.stated)
+                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+                    return OPAQUE
+        return OPAQUE
+
+    def doubt(self) -> None:
+        """Take back a contradiction that was noted last: the subject is not certain."""
+        if self.found and self.found[-1].support is Support.CONTRADICTED:
+            self.found[-1] = replace(self.found[-1], support=Support.UNKNOWN)
 
     def settled(self) -> list[Statement]:
         """Return what was found; where the moments do not fit, they were misread."""
@@ -74,7 +101,7 @@ class Context:
             replace(one, support=Support.UNKNOWN)
             if place in self._groups
             and self._groups[place][1]
-            and wrong[self._groups[place][0]] > max(1, right[self._groups[place][0]] // 3)
+            and wrong[self._groups[place][0]] > max(2, right[self._groups[place][0]] // 2)
             else one
             for place, one in enumerate(self.found)
         ]
@@ -84,7 +111,7 @@ class Context:
     ) -> None:
         self.add_at(kind, span[0].start, span[1].end, subject, stated, support)
 
-    def add_at(
+    def add_at(  # noqa: PLR0913, PLR0917
         self, kind: Kind, start: int, end: int, subject: str, stated: str, support: Support
     ) -> None:
         text = self.text[start:end]
@@ -92,14 +119,6 @@ class Context:
         self.found.append(
             Statement(start, end, text, kind, subject, stated, support, corrected=corrected)
         )
-
-    def keyed(self, key: str) -> list[Any]:
-        """Return what stands under a key in the outputs."""
-        return [
-            run.output[key]
-            for run in self.runs
-            if isinstance(run.output, dict) and key in run.output
-        ]
 
 
 def combined(supports: Sequence[Support]) -> Support:

@@ -11,6 +11,8 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.vocabulary import words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -39,7 +41,9 @@ def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
         raise UnevaluableError(str(error)) from error
 
 
-def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0912
+def _value(  # noqa: C901, PLR0912  (one case per kind of expression)
+    node: ast.expr, names: Mapping[str, Any]
+) -> Any:
     def value(part: ast.expr) -> Any:
         return _value(part, names)
 
@@ -69,9 +73,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0
             return value(parts[-1])
         case ast.Compare(left=left, ops=ops, comparators=parts):
             before = value(left)
-            for op, part in zip(ops, parts, strict=True):
+            for sign, part in zip(ops, parts, strict=True):
                 after = value(part)
-                if type(op) not in _COMPARISONS or not _COMPARISONS[type(op)](before, after):
+                if not _COMPARISONS[type(sign)](before, after):
                     return False
                 before = after
             return True
@@ -93,7 +97,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0
     raise UnevaluableError(type(node).__name__)
 
 
-def _bounded(op: type[ast.operator], left: Any, right: Any) -> Any:
+def _bounded(  # noqa: C901  (one bound per operator)
+    op: type[ast.operator], left: Any, right: Any
+) -> Any:
     if op is ast.Pow:
         small = isinstance(right, int | float) and abs(right) <= 200
         if not small or (isinstance(left, int) and left.bit_length() * abs(right) > _MAX_BITS):
@@ -147,17 +153,15 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.NotIn: lambda a, b: a not in b, ast.Is: lambda a, b: a is b or a == b,
     ast.IsNot: lambda a, b: a is not b and a != b,
 }  # fmt: skip
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: _sized(function)
-    for name, function in {
+_KNOWN: dict[str, Callable[..., Any]] = {
         "abs": abs, "bool": bool, "bin": bin, "chr": chr, "dict": dict, "divmod": divmod,
         "float": float, "floor": math.floor, "ceil": math.ceil, "gcd": math.gcd, "int": int,
         "len": len, "list": list, "max": max, "min": min, "ord": ord, "range": range,
         "reversed": lambda items: list(reversed(items)), "round": _round, "set": set,
         "sorted": sorted, "sqrt": math.sqrt, "str": str, "sum": sum, "tuple": tuple,
-    }.items()
 }  # fmt: skip
-_METHODS = frozenset(
-    "upper lower strip lstrip rstrip title capitalize swapcase split count find index startswith "
-    "endswith isdigit isalpha isalnum isupper islower isspace".split()
+_FUNCTIONS = {name: _sized(function) for name, function in _KNOWN.items()}
+_METHODS = words(
+    "upper lower strip lstrip rstrip title capitalize swapcase split count find index "
+    "startswith endswith isdigit isalpha isalnum isupper islower isspace"
 )

@@ -74,8 +74,6 @@ def _has_constant(pattern: ast.expr) -> bool:
 
 def _part(run: Run, part: tuple[ast.expr, object]) -> Support:
     node, value = part
-    if isinstance(node, ast.Attribute):
-        return Support.UNKNOWN
     return judge(run, node, stated(value, repr(value)))
 
 
@@ -95,6 +93,8 @@ def _differences(pattern: ast.AST, instance: ast.AST) -> Iterator[tuple[ast.expr
     if ast.dump(pattern) == ast.dump(instance):
         return
     literal = literal_of(instance) if isinstance(instance, ast.expr) else OPAQUE
+    if literal is not OPAQUE and isinstance(pattern, ast.Attribute):
+        return  # attributes are traced only where they are read
     if literal is not OPAQUE and isinstance(pattern, ast.expr):
         if literal_of(pattern) is not OPAQUE:
             raise _UnlikeError

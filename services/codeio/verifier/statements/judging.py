@@ -12,7 +12,8 @@ from codeio.verifier.statements.run import Run, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.verifier.statements.run import Episode, LoopRun, Round
+    from codeio.verifier.statements.rounds import LoopRun, Round
+    from codeio.verifier.statements.run import Episode
     from codeio.verifier.statements.stated import Stated
 
 
@@ -55,7 +56,7 @@ class Window:
     """The loop that the line is the header of."""
 
 
-def judge(
+def judge(  # noqa: PLR0913
     run: Run,
     node: ast.expr,
     said: Stated,

@@ -8,33 +8,34 @@ from typing import TYPE_CHECKING
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.numbers import TIMES
-from codeio.verifier.statements.sentences import NEGATIONS
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import LoopRun, Run
+    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_ROUNDS = frozenset(
-    "iteration iterations round rounds pass passes trip trips cycle cycles loops repetitions".split()
+_ROUNDS = words(
+    "iteration iterations round rounds pass passes trip trips cycle cycles loops repetitions"
 )
-_LOOPING = frozenset(
-    "loop loops body iterates iterate iterated iterations runs ran run repeats repeated executes "
-    "executed execute looping while for-loop loop's".split()
+_LOOPING = words(
+    "loop loops body iterates iterate iterated iterations runs ran run repeats repeated "
+    "executes executed execute looping while for-loop loop's"
 )
-_CALLING = frozenset(
+_CALLING = words(
     "called calls invoked comparison made performed call recursion evaluated checked tested "
-    "condition executed".split()
+    "condition executed"
 )
-_VAGUE = frozenset(
-    "first next last another more remaining most least up-to other every each per previous only-if "
-    "until of th nth than over over-all many several exceeds exceed until".split()
+_VAGUE = words(
+    "first next last another more remaining most least up-to other every each per previous "
+    "only-if until of th nth than over over-all many several exceeds exceed"
 )
-_LOOP_NOUNS = frozenset("loop body iterates looping loop's".split()) | _ROUNDS
-_RUNS = frozenset("runs ran run executes executed called made performed repeats iterates".split())
-_MOMENT = frozenset("after by in within at following".split())
+_LOOP_NOUNS = words("loop body iterates looping loop's") | _ROUNDS
+_RUNS = words("runs ran run executes executed called made performed repeats iterates")
+_MOMENT = words("after by in within at following")
 
 
 def read_counts(sentence: Sentence, context: Context) -> None:
@@ -77,7 +78,7 @@ def _number(item: Item) -> int | None:
     return item.value if plain else None
 
 
-def _judge(
+def _judge(  # noqa: PLR0913, PLR0917
     items: Sequence[Item], place: int, number: int, last: Item, words: set[str], context: Context
 ) -> None:
     before = [item.lower for item in items[max(0, place - 4) : place]]
@@ -89,11 +90,14 @@ def _judge(
     if negated:
         return
     moment = bool(set(before[-2:]) & _MOMENT)
+    near = {item.lower for item in items[max(0, place - 5) : place]}
+    if near & {"loop", "body", "iterates", "iterations"}:
+        words = words - _CALLING
     supports = [_support(run, items, number, words, context, moment=moment) for run in context.runs]
     context.add("loop", (items[place], last), "loop", str(number), combined(supports))
 
 
-def _support(
+def _support(  # noqa: PLR0913
     run: Run, items: Sequence[Item], number: int, words: set[str], context: Context, *, moment: bool
 ) -> Support:
     loops = named_loops(run, items, words, context)
@@ -125,6 +129,13 @@ def _refuted(run: Run) -> Support:
 
 def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
     """Return how often other things happen, so that one of them may be meant."""
+    if words & {"true", "false", "holds", "fails"}:
+        outcomes = [
+            [bool(episode.value) for episode in found]
+            for found in run.recorded.values()
+            if found and all(isinstance(episode.value, bool) for episode in found)
+        ]
+        return {found.count(outcome) for found in outcomes for outcome in (True, False)}
     headers = {loop.node.lineno for loop in run.loops}
     counts = {count for line, count in run.executions.items() if line not in headers}
     if words & {"evaluated", "checked", "tested", "condition", "check"}:

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.chains import differences
 from codeio.verifier.statements.conditions import is_condition
+from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
 from codeio.verifier.statements.numbers import ordinal
-from codeio.verifier.statements.run import OPAQUE, Round
+from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import LoopRun, Run
+    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.run import Run
 
-_ROUND_WORDS = frozenset("iteration round pass loop trip".split())
-_LEADING = frozenset("for with when at now next then the on in after during finally and".split())
-_LEAVING = frozenset("after finally end so thus therefore hence result output return final".split())
+_ROUND_WORDS = words("iteration round pass loop trip")
+_LEADING = words("for with when at now next then the on in after during finally and")
+_LEAVING = words("after finally end so thus therefore hence result output return final")
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Moments:
         if label.call is not None:
             return self._call(label.call, around)
         if label.loop:
-            return self._loop(label.loop, around)
+            return self._loop(label.loop, around, rounds=label.number)
         candidates = self._rounds(label, around)
         if not candidates:
             return None
@@ -117,12 +122,14 @@ class Moments:
             return Window(tuple(one for _, one in candidates), group)
         return Window((chosen,), group)
 
-    def _loop(self, header: str, around: Window | None) -> Window | None:
+    def _loop(self, header: str, around: Window | None, *, rounds: int | None) -> Window | None:
         loops = [loop for loop in self._loops(around) if header_of(loop) == header]
         if not loops:
             return None
         reached = self._reached.get((header, around), -1)
-        chosen = next((loop for loop in loops if loop.first > reached), loops[0])
+        later = [loop for loop in loops if loop.first > reached] or loops
+        # Of several runs of a loop the text may leave some out: how long it is tells which.
+        chosen = next((loop for loop in later if len(loop.rounds) == rounds), later[0])
         self._reached[header, around] = chosen.first
         return Window((Round(chosen.first, chosen.last),), f"loop {header}", chosen)
 
@@ -159,7 +166,9 @@ class Moments:
         found: list[tuple[LoopRun, Round]] = []
         for loop in self._loops(around):
             if label.values:
-                if set(label.values) <= loop.targets:
+                if set(label.values) <= loop.targets or (
+                    len(label.values) > 1 and not set(label.values) & loop.targets
+                ):
                     found += [
                         (loop, r) for r in loop.rounds if self._matches(loop, r, label.values)
                     ]
@@ -168,9 +177,12 @@ class Moments:
                     found += [
                         (loop, r) for r in loop.rounds if self._tested(loop, r, label.conditions)
                     ]
-            elif label.number is not None and 0 < label.number <= len(loop.rounds):
-                if self._is_main(loop, around):
-                    found.append((loop, loop.rounds[label.number - 1]))
+            elif (
+                label.number is not None
+                and 0 < label.number <= len(loop.rounds)
+                and self._is_main(loop, around)
+            ):
+                found.append((loop, loop.rounds[label.number - 1]))
         return sorted(found, key=lambda pair: pair[1].start)
 
     def _is_main(self, loop: LoopRun, around: Window | None) -> bool:
@@ -206,19 +218,23 @@ class Moments:
             for part, value in differences(source.node, instance.node):
                 names = {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
                 known = self.run.variables(loop.frame, one.start - 1, names)
-                if isinstance(part, ast.Name) and part.id in known and known[part.id] != value:
-                    return False
+                if OPAQUE in known.values():
+                    continue
+                try:
+                    if evaluate(part, known) != value:
+                        return False
+                except UnevaluableError:
+                    continue
         return True
 
     def _call(self, call: ast.Call, around: Window | None) -> Window | None:
         if not isinstance(call.func, ast.Name | ast.Attribute):
             return None
         function = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
-        given: list[tuple[str | None, Any]] = []
-        for argument in call.args:
-            given.append((None, _literal(argument)))
-        for keyword in call.keywords:
-            given.append((keyword.arg, _literal(keyword.value)))
+        given: list[tuple[str | None, Any]] = [
+            *((None, _literal(argument)) for argument in call.args),
+            *((keyword.arg, _literal(keyword.value)) for keyword in call.keywords),
+        ]
         found = []
         for arguments, _, start, end in self.run.called(function):
             if around is not None and not any(r.start <= start <= r.end for r in around.rounds):
@@ -250,7 +266,9 @@ def _literal(node: ast.expr) -> Any:
         return OPAQUE
 
 
-def read_label(items: Sequence[Item], run: Run) -> Label | None:
+def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
+    items: Sequence[Item], run: Run
+) -> Label | None:
     """Return the label that a line begins with, if it does."""
     at = 0
     while at < len(items) and at < 3 and items[at].lower in _LEADING:
@@ -258,7 +276,7 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
     if at >= len(items):
         return None
     if header := _header(items, run):
-        return Label({}, None, (), None, len(items), header, alone=False)
+        return Label({}, _rounds_told(items), (), None, len(items), header, alone=False)
     if (numbered := _numbered(items, at)) is not None:
         number, end = numbered
         return Label({}, number, (), None, end, "", _ends(items, end))
@@ -267,20 +285,21 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
     end = at
     while (
         end + 2 < len(items)
-        and items[end].name in targets
+        and items[end].name
         and items[end + 1].text in ("=", "==")
         and items[end + 2].plain
     ):
         values[items[end].name] = items[end + 2].value
         end += 3
-        if (
-            end + 2 < len(items)
-            and items[end].lower in (",", "and")
-            and items[end + 1].name in targets
-        ):
+        if end + 2 < len(items) and items[end].lower in (",", "and") and items[end + 1].name:
             end += 1
         elif not (end < len(items) and items[end].name in targets and items[end].code):
             break
+    if values.keys() & targets:
+        values = {name: value for name, value in values.items() if name in targets}
+    elif len(values) < 2 or end >= len(items) or items[end].text not in ("→", ":"):
+        # Other variables stand for a round only where several begin a line together.
+        values = {}
     if values:
         closed = (
             end >= len(items)
@@ -292,7 +311,7 @@ def read_label(items: Sequence[Item], run: Run) -> Label | None:
             or items[end].spaced
         )
         return Label(values, None, (), None, end, "", _ends(items, end)) if closed else None
-    if is_condition(items[at]) and not items[at].literal or _is_loop_test(items[at], run):
+    if (is_condition(items[at]) and not items[at].literal) or _is_loop_test(items[at], run):
         conditions = [items[at]]
         end = at + 1
         if end < len(items) and items[end].kind == "expression" and items[end].text.startswith("("):
@@ -326,6 +345,14 @@ def _header(items: Sequence[Item], run: Run) -> str:
                 node = items[at].node
                 return "while " + ast.unparse(node) if node is not None else ""
     return ""
+
+
+def _rounds_told(items: Sequence[Item]) -> int | None:
+    """Return how many rounds a header says that its loop has."""
+    for item, after in pairwise(items):
+        if item.plain and type(item.value) is int and after.lower in ("round", "rounds"):
+            return item.value
+    return None
 
 
 def header_of(loop: LoopRun) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from codeio.verifier.statements.chains import EQUAL, chain_at
+from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.sentences import NEGATIONS
+from codeio.verifier.statements.links import Said, link
 from codeio.verifier.statements.stated import (
     EMPTY,
     EVEN,
@@ -21,6 +21,7 @@ from codeio.verifier.statements.stated import (
     Stated,
     stated,
 )
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,96 +29,37 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.sentences import Sentence
 
-_LINKS = frozenset(
-    "is are was were be been being become becomes became equal equals get gets got goes go went drop "
-    "drops dropped fall falls fell rise rises rose grow grows grew increase increases increased "
-    "decrease decreases decreased jump jumps jumped climb climbs climbed stay stays stayed remain "
-    "remains remained keep keeps kept stand stands start starts started begin begins began end ends "
-    "ended finish finishes finished turn turns turned evaluates works computes gives yields returns "
-    "holds hold contains has had have reads reach reaches reached hit hits takes follows sits "
-    "incremented decremented bumped reduced raised lowered updated changed set reset assigned "
-    "initialized initialised brought moves moved advances advanced comes came sinks lands up down "
-    "back out off to at as into on now then still also again just exactly only simply therefore thus "
-    "hence so currently initially finally already the a an value with should will does do did it's "
-    "which indeed consequently afterwards once more ultimately precisely both all actually really "
-    "that's right clearly unchanged being after-all in-turn turn same there here well".split()
+_NOT_OF = words(
+    "of by in for from than on per between under over modulo times inside without except"
 )
-_ABOUT = frozenset("about roughly approximately around approx nearly almost close circa".split())
-_LAST = frozenset("finally final ultimately end ends ended finishes finish eventual".split())
-_ALWAYS = frozenset("throughout always ever".split())
-_BRINGING = frozenset(
-    "bring brings bringing take takes taking raise raises raising drop drops set sets setting update "
-    "updates updating change changes changing lower lowers move moves moving reset resets increment "
-    "increments incrementing initialize initializes initialise initialises make makes making push "
-    "pushes pushing leave leaves leaving increase increases increasing decrease decreases reduces "
-    "reducing decreasing".split()
+_AFTER_VALUE = words(
+    "times time more less larger smaller greater higher lower bigger fewer percent iterations "
+    "iteration rounds passes rd th steps ways apart away plus minus or rounded"
 )
-_BARE = frozenset("make makes making leave leaves leaving".split())
-_NOT_OF = frozenset(
-    "of by in for from than on per between under over modulo times inside without except".split()
+_UNITS = words(
+    "elements element items item entries entry characters character chars letters letter keys "
+    "key numbers members words values integers symbols"
 )
-_AFTER_VALUE = frozenset(
-    "times time more less larger smaller greater higher lower bigger fewer percent iterations iteration "
-    "rounds passes rd th steps ways apart away plus minus or rounded".split()
+_LETTERS = words("characters character chars letters letter digits symbols")
+_COPULAS = words(
+    "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't "
+    "does drops falls gets be"
 )
-_UNITS = frozenset(
-    "elements element items item entries entry characters character chars letters letter keys key "
-    "numbers members words values integers symbols".split()
-)
-_LETTERS = frozenset("characters character chars letters letter digits symbols".split())
-_RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
-    sorted(
-        (
-            (tuple(words.split()), sign)
-            for sign, phrases in {
-                ">=": "greater than or equal to|at least|larger than or equal to|no less than|"
-                "more than or equal to|bigger than or equal to",
-                "<=": "less than or equal to|at most|no more than|smaller than or equal to|"
-                "no greater than|within",
-                ">": "greater than|larger than|bigger than|more than|higher than|above|exceeds|"
-                "exceed|over|beyond|strictly greater than",
-                "<": "less than|smaller than|lower than|below|under|fewer than|strictly less than",
-                "!=": "different from|differs from|unequal to|not equal to",
-                "=": "equal to|equals|equal|the same as|identical to|exactly",
-            }.items()
-            for words in phrases.split("|")
-        ),
-        key=lambda pair: -len(pair[0]),
-    )
-)
-_MOST_WORDS = 9
-_BEFORE_NAME = frozenset("with and so then now the → where has have is giving".split())
-_COPULAS = frozenset(
-    "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't does "
-    "drops falls gets be".split()
-)
-
-
-@dataclass
-class _Said:
-    """What stands between a subject and its value."""
-
-    negated: bool = False
-    about: bool = False
-    relation: str = "="
-    last: bool = False
-    always: bool = False
-    length: bool = False
-    colon: bool = False
-    """Whether only a colon stands between."""
-    words: int = 0
-    end: int = 0
 
 
 def read_phrases(sentence: Sentence, context: Context) -> None:
     """Find the statements in words of a sentence."""
     items = sentence.items
     for place, item in enumerate(items):
+        if item.lower == "it" and not sentence.silent[place]:
+            _of_pronoun(items, place, context)
         if item.kind != "expression" or sentence.silent[place] or is_condition(item):
             continue
+        if item.name:
+            context.subject = item
         if _is_object(items, place):
             continue
-        said = _link(items, place)
+        said = link(items, place)
         if said is None or said.end >= len(items) or sentence.silent[said.end]:
             continue
         if item.literal and isinstance(item.value, str) and _is_key(item.value, context):
@@ -127,6 +69,22 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
             _of_literal(items, place, said, context)
         else:
             _of_subject(items, place, said, context)
+
+
+def _of_pronoun(items: Sequence[Item], place: int, context: Context) -> None:
+    """Read `it goes up to 1` of the variable named last; it may be something else, though."""
+    subject = context.subject
+    if subject is None or (place and items[place - 1].kind == "word" and not _opens(items, place)):
+        return
+    named = replace(subject, start=items[place].start, end=items[place].end)
+    said = link(items, place)
+    if said is None or said.end >= len(items):
+        return
+    _of_subject([*items[:place], named, *items[place + 1 :]], place, said, context, sure=False)
+
+
+def _opens(items: Sequence[Item], place: int) -> bool:
+    return items[place - 1].lower in ("so", "and", "then", "that", "because", "since", "but")
 
 
 def _is_key(text: str, context: Context) -> bool:
@@ -154,131 +112,9 @@ def _is_object(items: Sequence[Item], place: int) -> bool:
     return before.kind == "word" and before.lower in _NOT_OF
 
 
-def _link(items: Sequence[Item], place: int) -> _Said | None:  # noqa: C901, PLR0912
-    """Read on from a subject to its value; None when the words lead nowhere."""
-    said = _Said()
-    before = [item.lower for item in items[max(0, place - 3) : place]]
-    said.last = any(word in _LAST for word in before) or _at_the_end(items)
-    everything = {item.lower for item in items}
-    said.always = (
-        bool(everything & _ALWAYS)
-        or {"at", "any", "point"} <= everything
-        or ("along" in everything and "all" in everything)
-    )
-    bringing = any(word in _BRINGING for word in before)
-    bare = any(word in _BARE for word in before)
-    at = place + 1
-    while at < len(items) and said.words <= _MOST_WORDS:
-        item = items[at]
-        word = item.lower
-        if item.kind == "expression":
-            said.end = at
-            if said.colon and not _stands_alone(items, at):
-                return None
-            adjacent = said.words == 0
-            return said if not adjacent or bare or _adjacent(items, place, at) else None
-        if item.kind == "sign":
-            if item.text == ":" and said.words == 0 and items[place].name:
-                said.words += 1
-                said.colon = True
-            elif item.text in ("—", "-") and _is_text(items[place]) and said.words == 0:
-                said.words += 1
-            elif not (item.text == "," and at + 1 < len(items) and items[at + 1].lower == "which"):
-                return None
-            at += 1
-            continue
-        matched = _relation(items, at)
-        if word in NEGATIONS or (
-            word == "no" and at + 1 < len(items) and items[at + 1].lower == "longer"
-        ):
-            said.negated = not said.negated
-            said.always = said.always or word == "never"
-            if word == "no":
-                at += 1
-        elif matched is not None:
-            words, said.relation = matched
-            at += words - 1
-        elif word in _ABOUT:
-            said.about = True
-        elif word in ("length", "size") and not said.words - said.negated > 4:
-            said.length = True
-        elif word in ("true", "false", "empty", "even", "odd", "null", "none", "nothing"):
-            said.end = at
-            return said if said.words else None
-        elif word == "to" and said.words == 0 and not bringing:
-            return None
-        elif word == "of" and said.words == 0 and _is_measure(items, place, at):
-            pass
-        elif word == "from":
-            said.words += 1
-        elif word not in _LINKS:
-            return None
-        said.last = said.last or word in ("ends", "ended", "finishes", "finish")
-        said.words += 1
-        at += 1
-    return None
-
-
-def _is_measure(items: Sequence[Item], place: int, at: int) -> bool:
-    """Tell whether `a subtotal of 54.0` says what the subtotal is."""
-    before = items[place - 1].lower if place else ""
-    after = items[at + 1] if at + 1 < len(items) else None
-    return (
-        before in ("a", "the", "final")
-        and after is not None
-        and after.plain
-        and bool(items[place].name)
-    )
-
-
-def _is_text(item: Item) -> bool:
-    return item.literal and isinstance(item.value, str | list)
-
-
-def _at_the_end(items: Sequence[Item]) -> bool:
-    words = [item.lower for item in items[:6]]
-    if {"after", "all"} <= set(words):
-        return True
-    return words[:3] in (["at", "the", "end"], ["in", "the", "end"]) or words[:1] == ["finally"]
-
-
-def _stands_alone(items: Sequence[Item], at: int) -> bool:
-    """Tell whether a value after a colon is not the first of a list or of an equation."""
-    after = items[at + 1] if at + 1 < len(items) else None
-    if after is None:
-        return True
-    if after.kind != "sign" or after.text in ("=", "≈", "→", "(", "?"):
-        return False
-    follows = items[at + 2] if at + 2 < len(items) else None
-    return not (after.text == "," and follows is not None and follows.literal)
-
-
-def _adjacent(items: Sequence[Item], place: int, at: int) -> bool:
-    """Tell whether `total 5` says that total is 5."""
-    after = items[at + 1] if at + 1 < len(items) else None
-    before = items[place - 1] if place else None
-    if before is not None and before.kind == "word" and before.lower not in _BEFORE_NAME:
-        return False
-    closed = after is None or (after.kind == "sign" and after.text not in ("(", *EQUAL, "-", "/"))
-    return (
-        bool(items[place].name)
-        and len(items[place].name) > 1
-        and items[at].plain
-        and (closed or (after is not None and after.lower in ("and", "now", "so", "after")))
-    )
-
-
-def _relation(items: Sequence[Item], at: int) -> tuple[int, str] | None:
-    for words, sign in _RELATIONS:
-        if all(
-            at + n < len(items) and items[at + n].lower == word and items[at + n].kind == "word"
-            for n, word in enumerate(words)
-        ):
-            return len(words), sign
-    return None
-
-
-def _value(items: Sequence[Item], said: _Said, inputs: frozenset[str]) -> Stated | None:
+def _value(  # noqa: C901  (one case per word)
+    items: Sequence[Item], said: Said, inputs: frozenset[str]
+) -> Stated | None:
     """Return what is said, from the item where the value stands."""
     item = items[said.end]
     text = item.text
@@ -315,12 +151,14 @@ def _value(items: Sequence[Item], said: _Said, inputs: frozenset[str]) -> Stated
     return result.negation() if said.negated else result
 
 
-def _is_counted(items: Sequence[Item], said: _Said) -> bool:
+def _is_counted(items: Sequence[Item], said: Said) -> bool:
     after = items[said.end + 1] if said.end + 1 < len(items) else None
     return after is not None and after.kind == "word" and after.lower in _AFTER_VALUE
 
 
-def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+def _of_subject(  # noqa: C901
+    items: Sequence[Item], place: int, said: Said, context: Context, *, sure: bool = True
+) -> None:
     subject, end = items[place], items[said.end]
     if subject.node is None or _is_counted(items, said):
         return
@@ -337,7 +175,7 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
             _with_expression(subject, end, said, words, context)
             return
     value = _value(items, said, context.inputs)
-    if value is None:
+    if value is None or (said.relation not in ("=", "!=") and not _COPULAS & set(words)):
         return
     if subject.name in ("result", "output", "answer") and any(
         value.holds(run.output) for run in context.runs
@@ -355,11 +193,14 @@ def _of_subject(items: Sequence[Item], place: int, said: _Said, context: Context
     support = context.value(
         (subject, end), target, value, always=said.always and said.negated, last=said.last
     )
+    if not sure:
+        context.doubt()
+        return
     if said.negated and support is not Support.UNKNOWN and after is not None:
         _instead(items, said, target, context)
 
 
-def _instead(items: Sequence[Item], said: _Said, target: ast.expr, context: Context) -> None:
+def _instead(items: Sequence[Item], said: Said, target: ast.expr, context: Context) -> None:
     """Read the second half of `is not 3 but 4`."""
     at = said.end + 1
     if items[at].text == "," and at + 1 < len(items):
@@ -369,7 +210,7 @@ def _instead(items: Sequence[Item], said: _Said, target: ast.expr, context: Cont
         context.value((items[said.end], value), target, stated(value.value, value.text))
 
 
-def _from_to(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+def _from_to(items: Sequence[Item], place: int, said: Said, context: Context) -> None:
     """Read `goes from 250 to 35`."""
     subject, first = items[place], items[said.end]
     if subject.node is None:
@@ -386,12 +227,12 @@ def _from_to(items: Sequence[Item], place: int, said: _Said, context: Context) -
 
 
 _OPERATORS: dict[str, ast.cmpop] = {
-    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(), "=": ast.Eq(),
+    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(),
 }  # fmt: skip
 
 
 def _with_expression(
-    subject: Item, end: Item, said: _Said, words: Sequence[str], context: Context
+    subject: Item, end: Item, said: Said, words: Sequence[str], context: Context
 ) -> None:
     """Read `amount exceeds balance`."""
     if said.relation == "=" or subject.node is None or end.node is None:
@@ -403,14 +244,19 @@ def _with_expression(
     context.value((subject, end), node, outcome, kind="condition", always=said.always)
 
 
-def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context) -> None:
+def _of_literal(items: Sequence[Item], place: int, said: Said, context: Context) -> None:
     """Read `15 does not exceed 12` and `10 + 2 is not 11`."""
     subject, end = items[place], items[said.end]
-    if said.words == 0 or _is_counted(items, said) or end.kind != "expression" or not end.literal:
+    parity = end.lower in ("even", "odd")
+    if said.words == 0 or _is_counted(items, said) or not (end.literal or parity):
         return
     value = _value(items, said, context.inputs)
     after = items[said.end + 1] if said.end + 1 < len(items) else None
     if value is None or isinstance(subject.value, bool):
+        return
+    if value.value in (EVEN, ODD) and isinstance(subject.value, int):
+        support = arithmetic(value.holds(subject.value))
+        context.add("arithmetic", (subject, end), subject.text, value.text, support)
         return
     if isinstance(subject.value, str | list | dict | tuple | set | range):
         counted = _LETTERS if isinstance(subject.value, str) else _UNITS
@@ -424,6 +270,6 @@ def _of_literal(items: Sequence[Item], place: int, said: _Said, context: Context
     context.add("arithmetic", (subject, end), subject.text, value.text, support)
 
 
-def _compares(items: Sequence[Item], place: int, said: _Said) -> bool:
+def _compares(items: Sequence[Item], place: int, said: Said) -> bool:
     between = [item.lower for item in items[place + 1 : said.end]]
     return bool(_COPULAS & set(between))

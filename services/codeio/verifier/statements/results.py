@@ -11,8 +11,8 @@ from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.instances import put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.sentences import NEGATIONS
 from codeio.verifier.statements.stated import alike, stated
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,20 +21,18 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_RESULTS = frozenset(
-    "return returns returned returning output outputs answer result results gives produces prints".split()
+_RESULTS = words(
+    "return returns returned returning output outputs answer result results gives produces prints"
 )
-_RETURNS = frozenset("return returns returned returning output outputs answer".split())
-_FINAL = frozenset("output outputs answer final finally function program main_solution".split())
-_BETWEEN = frozenset(
-    "is are be the a an value of therefore thus so hence then final answer back us should will must "
-    "function which dictionary list string number integer pair object result output as with we get "
-    "code now just simply me out it to equals json returned".split()
+_RETURNS = words("return returns returned returning output outputs answer")
+_FINAL = words("output outputs answer final finally function program main_solution")
+_BETWEEN = words(
+    "is are be the a an value of therefore thus so hence then final answer back us should "
+    "will must function which dictionary list string number integer pair object result output "
+    "as with we get code now just simply me out it to equals json returned"
 )
 _BETWEEN_SIGNS = frozenset((":", "=", "→", "-", "."))
-_ADDING = frozenset(
-    "append appends appended add adds added push pushes pushed insert inserted".split()
-)
+_ADDING = words("append appends appended add adds added push pushes pushed insert inserted")
 
 
 def read_results(sentence: Sentence, context: Context, *, output_prediction: bool) -> None:
@@ -105,8 +103,11 @@ def _value_after(items: Sequence[Item], place: int) -> int | None:
 def _returned(
     items: Sequence[Item], place: int, value: int, context: Context, *, final: bool
 ) -> None:
-    item, end = items[place], items[value]
-    after = items[value + 1] if value + 1 < len(items) else None
+    chain, following = chain_at(items, value)
+    item, end = items[place], chain[-1][0]
+    after = items[following] if following < len(items) else None
+    if not end.literal:
+        return
     if after is not None and (
         after.text in ("=", "≈", "→") or after.lower in ("times", "if", "for")
     ):
@@ -119,8 +120,11 @@ def _returned(
     words = {one.lower for one in items[:place]} | {item.lower}
     said = items[max(0, place - 2) : value]
     negated = sum(one.lower in NEGATIONS for one in said) % 2 == 1
-    strong = item.lower in _RETURNS or "final" in words or context.final
-    sure = (strong and (context.final or bool(words & _FINAL))) or _same_shape(end.value, context)
+    labelled = place == 0 and items[1].text == ":"
+    strong = item.lower in _RETURNS or labelled or "final" in words or context.final
+    sure = (strong and (labelled or context.final or bool(words & _FINAL))) or _same_shape(
+        end.value, context
+    )
     if item.lower in ("gives", "produces", "prints"):
         sure = _same_shape(end.value, context)
     _output(item, end, context, sure=sure and final, negated=negated)

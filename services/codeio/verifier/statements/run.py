@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from codeio.runtime import values
 from codeio.runtime.trace import ELISION, position
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.rounds import LoopRun, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from codeio.runtime.trace import Position, Source, Step, Trace
 
@@ -43,32 +44,6 @@ class Episode:
     start: int
     end: int
     value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One iteration of a loop: from the step of the header to the last of the body."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class LoopRun:
-    """A loop from its first step to its last."""
-
-    node: ast.For | ast.AsyncFor | ast.While
-    frame: int
-    first: int
-    rounds: tuple[Round, ...]
-    last: int
-
-    @cached_property
-    def targets(self) -> frozenset[str]:
-        """The variables that a `for` sets."""
-        if isinstance(self.node, ast.While):
-            return frozenset()
-        return frozenset(n.id for n in ast.walk(self.node.target) if isinstance(n, ast.Name))
 
 
 class Run:
@@ -156,7 +131,11 @@ class Run:
         found: defaultdict[str, list[Episode]] = defaultdict(list)
         texts: dict[Any, str] = {}
         for step in self.trace.steps:
-            for place, seen in (*step.values.items(), *step.outcomes.items()):
+            noted: list[tuple[Position, Sequence[str | bool]]] = [
+                *step.values.items(),
+                *step.outcomes.items(),
+            ]
+            for place, seen in noted:
                 if place not in texts:
                     texts[place] = self.source.text(place)
                 end = self.end_of(step.index)
@@ -294,7 +273,7 @@ class Run:
         for frame, steps in enumerate(self.trace.frame_steps):
             for place, node in nodes.items():
                 if any(step.statement == place for step in steps):
-                    found += _runs_of(node, frame, steps, self.end_of)
+                    found += runs_of(node, frame, steps, self.end_of)
         return tuple(sorted(found, key=lambda run: run.first))
 
     @cached_property
@@ -345,44 +324,6 @@ class Run:
                 arguments = {name: self.parse(text) for name, text in entry.changes.items() if text}
                 returned = OPAQUE if frame.returned is None else self.parse(frame.returned)
                 yield arguments, returned, frame.entry, self.end_of(frame.last)
-
-
-def _runs_of(
-    node: ast.For | ast.AsyncFor | ast.While,
-    frame: int,
-    steps: Sequence[Step],
-    end_of: Callable[[int], int],
-) -> Iterator[LoopRun]:
-    place = position(node)
-    inside = (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno)
-    starts: list[int] = []
-    first = header = -1
-    last = -1
-    for step in steps:
-        line = step.statement.line
-        if step.statement == place:
-            if first < 0:
-                first = step.index
-            header = step.index
-        elif first >= 0 and inside[0] <= line <= inside[1] and line >= place.line:
-            if header >= 0:
-                starts.append(header)
-            header = -1
-        elif first >= 0:
-            yield _loop_run(node, frame, first, starts, end_of(last))
-            first, header, starts = -1, -1, []
-            continue
-        last = step.index
-    if first >= 0:
-        yield _loop_run(node, frame, first, starts, end_of(last))
-
-
-def _loop_run(
-    node: ast.For | ast.AsyncFor | ast.While, frame: int, first: int, starts: list[int], last: int
-) -> LoopRun:
-    ends = [*(start - 1 for start in starts[1:]), last]
-    rounds = tuple(Round(start, end) for start, end in zip(starts, ends, strict=bool(starts)))
-    return LoopRun(node, frame, first, rounds, last)
 
 
 def within(episodes: Sequence[Episode], start: int, end: int) -> Sequence[Episode]:

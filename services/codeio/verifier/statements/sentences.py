@@ -5,42 +5,34 @@ What is asked, supposed, wished for or said of other cases is no statement.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from codeio.verifier.statements.vocabulary import NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
 
-YES = frozenset(
-    "true yes yep yeah yup holds hold held satisfied met passes pass succeeds ✓ ✔ ✅".split()
+
+_SUPPOSING = words("suppose supposing imagine assume assuming unless hypothetically")
+_CLAUSE_ONLY = words("would could might wouldn't couldn't it'd we'd they'd you'd")
+_WISHING = words(
+    "need needs want wants wanted must should require requires required has_to goal aim"
 )
-NO = frozenset("false no nope fails fail failed unsatisfied unmet ✗ ✘ ❌ ✕".split())
-NEGATIONS = frozenset(
-    "not never neither nor cannot isn't aren't wasn't weren't doesn't don't didn't hasn't haven't "
-    "hadn't won't can't couldn't shouldn't wouldn't isnt doesnt".split()
+_GOING_ON = words("and so but hence therefore thus which then")
+_GENERAL = words("whenever always generally typically usually")
+_NOUN_BEFORE_IF = words(
+    "the inner outer an this that first second third last enter entering skip skipping nested"
+)
+_NOUN_AFTER_IF = words(
+    "branch block statement condition check test body is isn't fires never fails holds was"
 )
 
-_SUPPOSING = frozenset("suppose supposing imagine assume assuming unless hypothetically".split())
-_CLAUSE_ONLY = frozenset("would could might wouldn't couldn't it'd we'd they'd you'd".split())
-_WISHING = frozenset(
-    "need needs want wants wanted must should require requires required has_to goal aim".split()
-)
-_GOING_ON = frozenset("and so but hence therefore thus which then".split())
-_GENERAL = frozenset("whenever always generally typically usually".split())
-_NOUN_BEFORE_IF = frozenset(
-    "the inner outer an this that first second third last enter entering skip skipping nested".split()
-)
-_NOUN_AFTER_IF = frozenset(
-    "branch block statement condition check test body is isn't fires never fails holds was".split()
-)
-_CORRECTION = re.compile(
-    r"[^\n]{0,80}?(?:\b(?:wait|hold on|scrap that|oops|correction|actually,? no|hmm,? no)\b|\bno[,:]\s"
-    r"|\bactually\b)",
-    re.IGNORECASE,
-)
+
+MAX_ITEMS = 200
+"""Items after which a sentence ends in any case, so that a reader may look at all of them."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +53,12 @@ def sentences(items: Sequence[Item], *, wishes: bool) -> list[Sentence]:
     current: list[Item] = []
     for place, item in enumerate(items):
         current.append(item)
-        if _ends(items, place):
+        if _ends(items, place) or len(current) >= MAX_ITEMS:
             found.append(_sentence(current, wishes=wishes))
             current = []
     if current:
         found.append(_sentence(current, wishes=wishes))
     return found
-
-
-def takes_back(text: str, end: int) -> bool:
-    """Tell whether the text corrects itself right after a place."""
-    return bool(_CORRECTION.match(text, end, end + 140))
 
 
 def _ends(items: Sequence[Item], place: int) -> bool:
@@ -93,6 +80,7 @@ def _is_truth(item: Item) -> bool:
 def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
     silent = [False] * len(items)
     asked = bool(items) and items[-1].text == "?"
+    question = _question_start(items)
     supposed = False
     clause = False
     for place, item in enumerate(items):
@@ -118,10 +106,21 @@ def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
                 back -= 1
             for earlier in range(back, place):
                 silent[earlier] = True
-        silent[place] = asked or supposed or clause
+        silent[place] = (asked and place >= question) or supposed or clause
     if any(item.lower in ("were", "had") for item in items) and supposed:
         silent = [True] * len(items)
     return Sentence(tuple(items), tuple(silent))
+
+
+def _question_start(items: Sequence[Item]) -> int:
+    """Return where the question begins that a sentence ends with."""
+    for place in range(len(items) - 2, 0, -1):
+        item = items[place]
+        if item.kind == "sign" and (
+            item.text in ("—", ";", ":") or (item.text == "-" and item.spaced)
+        ):
+            return place
+    return 0
 
 
 def _returns_next(items: Sequence[Item], place: int) -> bool:

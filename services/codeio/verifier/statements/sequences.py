@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE, within
 from codeio.verifier.statements.stated import stated
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
-_RUNNING = frozenset(
-    "goes runs climbs moves changes evolves takes becomes is values value through the from over time "
-    "grows then as follows drops falls counts progresses in order".split()
+_RUNNING = words(
+    "goes runs climbs moves changes evolves takes becomes is values value through the from "
+    "over time grows then as follows drops falls counts progresses in order"
 )
 _SEPARATORS = frozenset((",", "→", ";"))
 
@@ -34,7 +35,7 @@ def read_sequences(sentence: Sentence, context: Context) -> None:
         while at < len(items) and (items[at].lower in _RUNNING or items[at].text in (":", "=")):
             at += 1
         listed = _listed(items, at)
-        if at == place + 1 and len(listed) < 2 or len(listed) < 2:
+        if (at == place + 1 and len(listed) < 2) or len(listed) < 2:
             continue
         arrows = any(items[n].text == "→" for n in range(at, at + 2 * len(listed) - 1))
         words = {one.lower for one in items[place + 1 : at]}
@@ -92,9 +93,12 @@ def _supports(run: Run, node: ast.expr, listed: Sequence[Item], context: Context
         if later is not None:
             found.append(Support.SUPPORTED)
             at = later
-        elif not episodes or not run.complete or any(e.value is OPAQUE for e in episodes):
-            found.append(Support.UNKNOWN)
-        elif any(said.holds(e.value) for e in episodes):
+        elif (
+            not episodes
+            or not run.complete
+            or any(e.value is OPAQUE for e in episodes)
+            or any(said.holds(e.value) for e in episodes)
+        ):
             found.append(Support.UNKNOWN)
         else:
             found.append(Support.CONTRADICTED)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE, Round, within
-from codeio.verifier.statements.sentences import NO, YES
+from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
+from codeio.verifier.statements.vocabulary import NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
 
 Side: TypeAlias = Literal["before", "after", "any"]
-_BEFORE = frozenset("before start old initial".split())
-_AFTER = frozenset("after end new updated".split())
+_BEFORE = words("before start old initial")
+_AFTER = words("after end new updated")
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,37 @@ def cell(about: Column, items: Sequence[Item], text: str, start: int, end: int) 
 
 def judge_table(rows: Sequence[Row], context: Context) -> None:
     """Judge the cells of a table's rows."""
-    judged = [_best(run, rows) for run in context.runs]
+    judged = [_best(run, [_with_arguments(run, row) for row in rows]) for run in context.runs]
     for number, row in enumerate(rows):
         for place, one in enumerate(row.cells):
             support = combined([supports[number][place] for supports in judged])
             context.add_at(
                 "value", one.start, one.end, ast.unparse(one.column.node), one.said.text, support
             )
+
+
+def _with_arguments(run: Run, row: Row) -> Row:
+    """Put a row's values into calls of the program's functions: `fib(n)` where n is 5."""
+    names = {
+        cell.column.node.id: cell.said.value
+        for cell in row.cells
+        if isinstance(cell.column.node, ast.Name)
+    }
+    found = []
+    for one in row.cells:
+        node = one.column.node
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in run.functions
+            and all(isinstance(given, ast.Name) and given.id in names for given in node.args)
+        ):
+            arguments: list[ast.expr] = [
+                ast.Constant(names[part.id]) for part in node.args if isinstance(part, ast.Name)
+            ]
+            node = ast.Call(node.func, arguments, [])
+        found.append(replace(one, column=replace(one.column, node=node)))
+    return Row(tuple(found))
 
 
 def _best(run: Run, rows: Sequence[Row]) -> list[list[Support]]:
@@ -99,9 +124,19 @@ def _best(run: Run, rows: Sequence[Row]) -> list[list[Support]]:
         score = right / max(1, right + flat.count(Support.CONTRADICTED))
         if right and score > best_score:
             best, best_score = supports, score
-    if best is not None and best_score >= 0.5:
-        return best
+    if best is not None and best_score >= 0.6:
+        return [_with_key(run, row, found) for row, found in zip(rows, best, strict=True)]
     return [[_anywhere(run, one) for one in row.cells] for row in rows]
+
+
+def _with_key(run: Run, row: Row, found: list[Support]) -> list[Support]:
+    """Take a row as laid out wrongly where its first cell does not fit."""
+    if not found or found[0] is not Support.CONTRADICTED:
+        return [
+            _anywhere(run, one) if support is Support.UNKNOWN else support
+            for one, support in zip(row.cells, found, strict=True)
+        ]
+    return [_anywhere(run, one) for one in row.cells]
 
 
 def _alignments(run: Run, count: int) -> list[list[Round]]:
@@ -141,7 +176,3 @@ def _anywhere(run: Run, one: Cell) -> Support:
     if not answers or None in answers or not run.complete:
         return Support.UNKNOWN
     return Support.CONTRADICTED
-
-
-def is_shown(value: Any) -> bool:
-    return value is not OPAQUE
