@@ -88,7 +88,7 @@ def sample(
             verdict=verdict,
             claims=[Claim(kind=Claim.KIND_OUTPUT, value_json=io.output_json)],
             statements=StatementCounts(
-                supported=verdict == CORRECT, contradicted=verdict != CORRECT
+                supported=int(verdict == CORRECT), contradicted=int(verdict != CORRECT)
             ),
             finish_reason=finish_reason,
         )

@@ -120,6 +120,58 @@ def test_a_program_stays_in_its_split_when_others_come(tmp_path: Path) -> None:
         assert set(few) <= set(many)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [("any", {0, 1, 2, 3}), ("uncontradicted", {0, 1, 2}), ("supported", {0, 1})],
+)
+def test_samples_are_chosen_by_what_a_trace_says_of_their_statements(
+    tmp_path: Path, wanted: str, kept: set[int]
+) -> None:
+    made = [factory.sample(number) for number in range(4)]
+    for sample, (supported, contradicted) in zip(
+        made, [(3, 0), (1, 0), (0, 0), (5, 1)], strict=True
+    ):
+        sample.turns[-1].statements.supported = supported
+        sample.turns[-1].statements.contradicted = contradicted
+        sample.turns[-1].statements.unknown = 2
+    settings = DatasetSettings.model_validate({"statements": wanted})
+    export(made, tmp_path / "dataset", settings=settings)
+    for form in ("messages", "codeio"):
+        found = list(rows(tmp_path / "dataset", form))
+        assert {row["sample_id"] for row in found} == {made[n].sample_id for n in kept}
+        assert {row["unknown"] for row in found} == {2}
+
+
+def test_tasks_are_chosen_by_the_share_of_answers_that_were_right_at_once(tmp_path: Path) -> None:
+    made = [
+        factory.sample(
+            number, index=index, verdicts=(CORRECT,) if index < right else (WRONG, CORRECT)
+        )
+        for number, right in enumerate([0, 1, 2, 4])
+        for index in range(4)
+    ]
+    settings = DatasetSettings.model_validate({"pass_rate": (0.25, 0.5)})
+    export(made, tmp_path / "dataset", settings=settings)
+    found = list(rows(tmp_path / "dataset", "messages"))
+    assert {row["pass_rate"] for row in found} == {0.25, 0.5}
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize("band", [(0.9, 0.1), (-0.1, 0.5), (0.5, 1.5)])
+def test_a_band_that_is_none_is_refused(tmp_path: Path, band: tuple[float, float]) -> None:
+    settings = DatasetSettings.model_validate({"pass_rate": band})
+    with pytest.raises(UsageError, match="a band goes from"):
+        export([], tmp_path / "dataset", settings=settings)
+
+
+def test_all_turns_are_joined_into_one_answer(tmp_path: Path) -> None:
+    sample = factory.sample(1, verdicts=(WRONG, CORRECT))
+    row = one_row(tmp_path, sample, "joined")
+    first, second = sample.turns
+    assert row["prompt"] == first.prompt
+    assert row["completion"] == f"{first.response}\n\n{second.prompt}\n\n{second.response}"
+
+
 def test_chats_end_in_right_answers_and_codeio_holds_all(tmp_path: Path) -> None:
     made = [
         factory.sample(0),

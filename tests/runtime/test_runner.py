@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import Stopped, UsageError
 from codeio.runtime.feed import Feed
 from codeio.runtime.local import LocalLog
 from codeio.runtime.log import LogError
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeio.runtime.feed import Found
+    from codeio.runtime.records import Record
     from codeio.runtime.stage import Sandbox
+    from codeio.v1.records_pb2 import Attempt, PredictionTask
 
 
 VERDICTS = {
@@ -98,6 +100,55 @@ async def test_the_loop_turns_over_real_sandboxes(log: LocalLog, sandbox: Sandbo
         assert all(first.feedback in turn.prompt for turn in rest)
         seen.add((fault, direction))
     assert len(seen) == 8, "every fault in both directions, and none"
+
+
+class Broke:
+    """A generator that answers so many tasks, and then has no money left."""
+
+    name = "cot-generator"
+
+    def __init__(self, *, answers: int) -> None:
+        [self._generator, _] = stages.loop()
+        self._left = answers
+
+    async def handle(self, record: PredictionTask | Attempt) -> AsyncIterator[Record]:
+        self._left -= 1
+        if self._left < 0:
+            raise Stopped("the budget is used up")
+        async for attempt in self._generator.handle(record):
+            yield attempt
+
+
+@pytest.mark.parametrize("answers", [0, 10, 31])
+async def test_a_stage_that_is_stopped_lets_those_behind_it_finish(
+    log: LocalLog, answers: int
+) -> None:
+    chosen = (stages.Normalizer(), stages.Executor(), Broke(answers=answers), stages.loop()[1])
+    with pytest.raises(Stopped, match="budget"):
+        await run_stages(log, workers(log, *chosen), feed=Feed(log, raw_files(60)))
+    attempts = await size(log, ATTEMPTS.name)
+    found = len(await samples(log))
+    assert attempts <= answers
+    # What was answered is judged, right or to be revised.
+    assert found + await size(log, REVISIONS.name) == attempts
+    assert await run_stages(log, workers(log), feed=Feed(log, raw_files(60)))
+    assert len(await samples(log)) == await size(log, TASKS.name) > 31
+
+
+async def test_two_stages_that_are_stopped_end_the_run_with_the_first_word(
+    log: LocalLog,
+) -> None:
+    class Normalizer(stages.Normalizer):
+        async def handle(self, file: RawFile) -> AsyncIterator[Program]:
+            if file.file_id == "file-31":
+                raise Stopped("no endpoint answers")
+            async for program in super().handle(file):
+                yield program
+
+    chosen = (Normalizer(), stages.Executor(), Broke(answers=3), stages.loop()[1])
+    async with asyncio.timeout(30):
+        with pytest.raises(Stopped, match=r"budget|endpoint"):
+            await run_stages(log, workers(log, *chosen), feed=Feed(log, raw_files(60)))
 
 
 async def test_a_finished_run_has_nothing_left_to_do(log: LocalLog) -> None:

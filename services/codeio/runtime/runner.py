@@ -108,6 +108,8 @@ class _Run:
             self._drain()
 
     async def _drained(self, workers: Sequence[Worker]) -> None:
+        # What a stage that stopped had asked to be written may still be on its way.
+        await self._log.append([])
         await self._log.drained({worker.name: worker.topics for worker in workers})
 
     async def _see_to_the_end(self, feed: Feed | None) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from codeio.runtime.errors import Stopped, TransientError
+from codeio.runtime.errors import TransientError
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
 from codeio.runtime.settings import WorkerSettings
@@ -211,10 +211,7 @@ class Worker:
                 self._ended = True
                 self._settled.set()
         except ExceptionGroup as group:
-            error = decisive(group)
-            if isinstance(error, Stopped):
-                await self._commit_prefixes(consumer)
-            raise error from None
+            raise decisive(group) from None
         finally:
             await consumer.close()
 
