@@ -181,6 +181,9 @@ def _calculated(left: Item, right: Item, about: bool, context: Context) -> None:
         return
     said = stated(*found, about=about)
     support = arithmetic(said.holds(left.value))
+    if support is Support.CONTRADICTED and isinstance(left.value, list | dict):
+        # The program may have changed the container between two of its parts.
+        support = Support.UNKNOWN
     if support is Support.SUPPORTED and is_foreign(left, context.runs):
         support = Support.CONTRADICTED
     context.add("arithmetic", (left, right), left.text, said.text, support)
