@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.sentences import Sentence
 
 EQUAL = ("=", "≈", "==")
+_SETTING = words("for with when where while if at")
 _ABOUT = words("about roughly approximately around approx nearly almost circa ca")
 
 
@@ -33,12 +34,16 @@ def read_chains(sentence: Sentence, context: Context) -> None:
             continue
         chain, end = chain_at(items, place)
         if len(chain) > 1 and not any(sentence.silent[place:end]):
+            moment = context.window
+            if place and items[place - 1].lower in _SETTING:
+                context.window = None  # `for x = 2` turns to another moment
             if _is_unpacking(items, place):
                 _unpacking(items, place, chain, context)
             elif _is_denied(items, place):
                 _denied(chain, context)
             else:
                 _chain(chain, context)
+            context.window = moment
         place = max(end, place + 1)
 
 
@@ -170,7 +175,7 @@ def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
 
 def _left(item: Item) -> ast.expr | None:
     """Return what an equation with a comparison in it is about: the comparison's left side."""
-    if isinstance(item.node, ast.Compare) and not item.text.startswith("(") and not item.code:
+    if isinstance(item.node, ast.Compare) and item.joined:
         return item.node.left
     return item.node
 
@@ -181,6 +186,9 @@ def _calculated(left: Item, right: Item, about: bool, context: Context) -> None:
         return
     said = stated(*found, about=about)
     support = arithmetic(said.holds(left.value))
+    if support is Support.CONTRADICTED and isinstance(left.value, list | dict):
+        # The program may have changed the container between two of its parts.
+        support = Support.UNKNOWN
     if support is Support.SUPPORTED and is_foreign(left, context.runs):
         support = Support.CONTRADICTED
     context.add("arithmetic", (left, right), left.text, said.text, support)

@@ -154,6 +154,8 @@ def _is_reason(items: Sequence[Item], place: int) -> bool:
 
 
 def _in_equation(items: Sequence[Item], place: int, end: int) -> bool:
+    if items[place].joined:
+        return False
     sides = [items[place - 1].text if place else "", items[end].text if end < len(items) else ""]
     return "=" in sides
 

@@ -268,7 +268,14 @@ class _Gathering:
         value = literal_value(node)
         first, last = tokens[0], tokens[-1]
         return Item(
-            "expression", text, first.start, last.end, first.code, first.spaced, node, value
+            "expression",
+            text,
+            first.start,
+            last.end,
+            first.code,
+            first.spaced,
+            node=node,
+            value=value,
         )
 
     def _python(self, place: int, end: int) -> str:  # noqa: C901  (one case per kind of token)

@@ -102,6 +102,8 @@ def _differences(pattern: ast.AST, instance: ast.AST) -> Iterator[tuple[ast.expr
         return
     if type(pattern) is not type(instance):
         raise _UnlikeError
+    if isinstance(pattern, ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.DictComp):
+        return  # its variables are its own
     for one, other in zip(_children(pattern), _children(instance), strict=False):
         yield from _differences(one, other)
     if len(_children(pattern)) != len(_children(instance)):

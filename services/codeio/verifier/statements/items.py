@@ -8,7 +8,7 @@ expressions in prose; inside brackets everything goes that Python can parse.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
@@ -28,6 +28,8 @@ class Item:
     end: int
     code: bool = False
     spaced: bool = True
+    joined: bool = False
+    """Whether it is a comparison that signs in the text join, not one piece of code."""
     node: ast.expr | None = field(default=None, compare=False)
     value: Any = field(default=NO_VALUE, compare=False)
     """The value of an expression without names."""
@@ -86,9 +88,10 @@ def _joined(left: Item, sign: str, right: Item) -> Item | None:
         )
     else:
         chained = ast.Compare(left.node, [op], [right.node])
-    value = literal_value(chained)
     text = f"{left.text} {sign} {right.text}"
-    return Item("expression", text, left.start, right.end, left.code, left.spaced, chained, value)
+    return replace(
+        left, text=text, end=right.end, joined=True, node=chained, value=literal_value(chained)
+    )
 
 
 def literal_value(node: ast.expr) -> Any:

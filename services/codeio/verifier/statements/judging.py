@@ -83,7 +83,8 @@ def judge(  # noqa: PLR0913
             found = [said.holds(episode.value) for episode in inside]
             if True in found:
                 return Support.SUPPORTED
-            if None in found:
+            # Of a cut trace it cannot be told which of several rounds or calls is meant.
+            if None in found or not run.complete:
                 return Support.UNKNOWN
             return Support.CONTRADICTED
     return _sometime(run, answers, elsewhere=window is not None)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
 
 _LINKS = words(
+    "amounts totals shrinks shrank advances computed calculated stored held climbs "
     "is are was were be been being become becomes became equal equals get gets got goes go "
     "went drop drops dropped fall falls fell rise rises rose grow grows grew increase "
     "increases increased decrease decreases decreased jump jumps jumped climb climbs climbed "
@@ -35,6 +36,7 @@ _LAST = words("finally final ultimately end ends ended finishes finish eventual"
 
 _ALWAYS = words("throughout always ever")
 
+_STEADY = words("throughout always")
 _BRINGING = words(
     "bring brings bringing take takes taking raise raises raising drop drops set sets setting "
     "update updates updating change changes changing lower lowers move moves moving reset "
@@ -43,7 +45,7 @@ _BRINGING = words(
     "decrease decreases reduces reducing decreasing"
 )
 
-_BARE = words("make makes making leave leaves leaving")
+_BARE = words("make makes making leave leaves leaving give gives giving")
 
 _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     sorted(
@@ -80,6 +82,8 @@ class Said:
     relation: str = "="
     last: bool = False
     always: bool = False
+    steady: bool = False
+    """Whether it is said of the whole run, not of some moment."""
     length: bool = False
     colon: bool = False
     """Whether only a colon stands between."""
@@ -93,6 +97,7 @@ def link(items: Sequence[Item], place: int) -> Said | None:  # noqa: C901, PLR09
     before = [item.lower for item in items[max(0, place - 3) : place]]
     said.last = any(word in _LAST for word in before) or _at_the_end(items)
     everything = {item.lower for item in items}
+    said.steady = bool(everything & _STEADY) or {"all", "along"} <= everything
     said.always = (
         bool(everything & _ALWAYS)
         or {"at", "any", "point"} <= everything

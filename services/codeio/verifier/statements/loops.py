@@ -110,8 +110,7 @@ def _support(  # noqa: PLR0913
     if number in counts:
         return Support.SUPPORTED
     if context.window is not None and context.window.loop is not None and not words & _CALLING:
-        ended = context.window.loop.last < len(run.trace.steps) - 1
-        return Support.CONTRADICTED if ended else _refuted(run)
+        return _refuted(run)
     if not loops and not words & _CALLING:
         return Support.UNKNOWN
     of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
 
 _ROUND_WORDS = words("iteration round pass loop trip")
+_ABRIDGING = words("pattern likewise more similarly same short")
 _LEADING = words("for with when at now next then the on in after during finally and")
 _LEAVING = words("after finally end so thus therefore hence result output return final")
 
@@ -64,6 +65,8 @@ class Moments:
 
     run: Run
     _levels: list[_Level] = field(default_factory=list)
+    _abridged: bool = False
+    """Whether the text has left something out so far."""
     _left: Window | None = None
     """The end of the loop that was told last."""
     _reached: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -72,6 +75,8 @@ class Moments:
         """Return the moment that a line is about, and keep it for the lines below."""
         label = read_label(items, self.run)
         self.leave(items, indent, bullet=bullet)
+        said = {item.lower for item in items}
+        self._abridged = self._abridged or bool(said & _ABRIDGING)
         if self._left is not None and _leaves(items):
             return self._left
         around = self._levels[-1].window if self._levels else None
@@ -128,8 +133,10 @@ class Moments:
             return None
         reached = self._reached.get((header, around), -1)
         later = [loop for loop in loops if loop.first > reached] or loops
-        # Of several runs of a loop the text may leave some out: how long it is tells which.
-        chosen = next((loop for loop in later if len(loop.rounds) == rounds), later[0])
+        chosen = later[0]
+        if self._abridged:
+            # Some runs of the loop may be left out: how long this one is tells which it is.
+            chosen = next((loop for loop in later if len(loop.rounds) == rounds), chosen)
         self._reached[header, around] = chosen.first
         return Window((Round(chosen.first, chosen.last),), f"loop {header}", chosen)
 
@@ -295,6 +302,8 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
             end += 1
         elif not (end < len(items) and items[end].name in targets and items[end].code):
             break
+    if end < len(items) and items[end].lower in ("to", "through"):
+        return None  # `i = 5 to i = 9` is about many rounds
     if values.keys() & targets:
         values = {name: value for name, value in values.items() if name in targets}
     elif len(values) < 2 or end >= len(items) or items[end].text not in ("→", ":"):

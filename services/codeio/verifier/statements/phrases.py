@@ -191,7 +191,11 @@ def _of_subject(  # noqa: C901
             return
         value, said.last = replace(value, relation=sides[0]), False
     support = context.value(
-        (subject, end), target, value, always=said.always and said.negated, last=said.last
+        (subject, end),
+        target,
+        value,
+        always=said.steady or (said.always and said.negated),
+        last=said.last,
     )
     if not sure:
         context.doubt()

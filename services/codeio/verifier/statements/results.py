@@ -125,7 +125,8 @@ def _returned(
     sure = (strong and (labelled or context.final or bool(words & _FINAL))) or _same_shape(
         end.value, context
     )
-    if item.lower in ("gives", "produces", "prints"):
+    in_call = context.window is not None and not context.final
+    if item.lower in ("gives", "produces", "prints") or in_call:
         sure = _same_shape(end.value, context)
     _output(item, end, context, sure=sure and final, negated=negated)
 
@@ -146,8 +147,6 @@ def _same_shape(value: Any, context: Context) -> bool:
     match value:
         case dict():
             return any(isinstance(o, dict) and o and o.keys() == value.keys() for o in outputs)
-        case list() | tuple():
-            return any(isinstance(o, list) and len(o) == len(value) > 1 for o in outputs)
         case _:
             return False
 
@@ -161,7 +160,7 @@ def _output(first: Item, end: Item, context: Context, *, sure: bool, negated: bo
         holds = said.holds(run.output)
         if holds:
             supports.append(Support.SUPPORTED)
-        elif holds is None or run.output is OPAQUE:
+        elif holds is None or run.output is OPAQUE or not (run.complete or context.final):
             supports.append(Support.UNKNOWN)
         elif not context.final and any(said.holds(value) for value in _returns(run)):
             supports.append(Support.SUPPORTED)
