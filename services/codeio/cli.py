@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from codeio import __version__
-from codeio.runtime.errors import CodeioError, Interrupted, UsageError
+from codeio.runtime.errors import CodeioError, Interrupted, Stopped, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -133,6 +133,8 @@ def run(  # noqa: PLR0913, PLR0917
         | {"dead_letters": report.dead_letters, "out": str(out)},
         as_json=as_json,
     )
+    if report.stopped:
+        raise Stopped(report.stopped)
     if report.dead_letters:
         raise CodeioError(
             f"{report.dead_letters} records broke a stage; they are kept in {out / 'log.sqlite'}"

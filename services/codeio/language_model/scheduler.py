@@ -143,6 +143,7 @@ class Scheduler:
         if self._timer:
             self._timer.cancel()
         if self._paid:
+            _logger.info("waiting for answers on their way", calls=len(self._paid))
             _, late = await asyncio.wait(self._paid, timeout=seconds)
             for task in late:
                 task.cancel()

@@ -107,10 +107,12 @@ class Recipe:
 async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
     """Run the recipe, or go on with it.
 
+    Where an endpoint or a budget is at its end, what was finished is exported, and
+    the report says why the run `stopped`.
+
     Raises:
         UsageError: before anything is written, when it cannot be done as asked.
         Interrupted: by a signal; all that was finished is in the log.
-        Stopped: an endpoint or a budget is at its end; what was finished is exported.
     """
     settings = recipe.settings
     check_stages(settings)
@@ -124,7 +126,7 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
             await _claim(log, recipe)
             feed = Feed(log, lambda start: collector.collect(recipe.sources, skip=start))
             workers = _workers(log, settings, workshop)
-            stopped: Stopped | None = None
+            stopped = ""
 
             def progress() -> list[Progress]:
                 return [feed.progress, *(worker.progress for worker in workers)]
@@ -137,15 +139,14 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
                 ):
                     finished = await run_stages(log, workers, feed=feed)
             except Stopped as error:
-                stopped = error
+                stopped = str(error)
             else:
                 if not finished:
                     raise Interrupted("interrupted")
             say("writing the records, the data set and the report")
-            report = await _finish(recipe, log, workshop, feed, workers, stopped=str(stopped or ""))
-    if stopped:
-        raise stopped
-    shutil.rmtree(cache, ignore_errors=True)
+            report = await _finish(recipe, log, workshop, feed, workers, stopped=stopped)
+    if not stopped:
+        shutil.rmtree(cache, ignore_errors=True)
     return report
 
 

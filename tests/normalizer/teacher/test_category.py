@@ -40,7 +40,8 @@ def test_one_name_is_read_however_it_is_written(reply: str, category: str | None
 
 async def test_a_wanted_category_passes() -> None:
     model = Scripted(["Mathematics"])
-    assert await CategoryFilter(model, keep=("mathematics",)).judge(FILE) == {}
+    found = await CategoryFilter(model, keep=("mathematics",)).judge(FILE)
+    assert found == {"category:mathematics": 1.0}
     [question] = model.asked
     assert question.purpose == "category"
     assert "print(1)" in question.messages[0].content

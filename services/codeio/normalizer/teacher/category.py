@@ -27,7 +27,7 @@ class CategoryFilter:
         self._keep = keep
 
     async def judge(self, raw: RawFile, /) -> Mapping[str, float]:
-        """Pass a file of a wanted category; there is no score to it.
+        """Pass a file of a wanted category, and score 1 for `category:` and its name.
 
         Raises:
             Rejected: `category:` and what it is, `category:unclear` where the model names none.
@@ -47,7 +47,7 @@ class CategoryFilter:
             raise Rejected("category:unclear", f"the model named no category but said: {said}")
         if category not in self._keep:
             raise Rejected(f"category:{category}", f"it is {CATEGORIES[category]}")
-        return {}
+        return {f"category:{category}": 1.0}
 
 
 def read_category(reply: str) -> Category | None:
