@@ -175,7 +175,8 @@ class _Reader:
             for number, sentence in enumerate(told):
                 self._context.final = final and number == len(told) - 1
                 self._context.runs = self._candidates.sentence(sentence.items)
-                if self._context.runs != runs:
+                # A paragraph moves on from what it begins with; a list's item does not.
+                if self._context.runs != runs or (line.kind == "text" and number > 1):
                     self._context.window = None
                 read_chains(sentence, self._context)
                 read_conditions(sentence, self._context)
