@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EQUAL = ("=", "≈", "==")
 _SETTING = words("for with when where while if at")
+_REACHING = words("reach reaches have has get gets hit hits become see at even ever with")
+_REMAINDER = words("remainder rest rem leaving")
 _ABOUT = words("about roughly approximately around approx nearly almost circa ca")
 
 
@@ -34,6 +36,9 @@ def read_chains(sentence: Sentence, context: Context) -> None:
             continue
         chain, end = chain_at(items, place)
         if len(chain) > 1 and not any(sentence.silent[place:end]):
+            if _leaves_rest(items, place, end):
+                place = end
+                continue
             moment = context.window
             if place and items[place - 1].lower in _SETTING:
                 context.window = None  # `for x = 2` turns to another moment
@@ -85,6 +90,17 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
     return chain, at
 
 
+def _leaves_rest(items: Sequence[Item], place: int, end: int) -> bool:
+    """Tell whether `83 / 4 = 20 remainder 3` stands there: a division of integers."""
+    node = items[place].node
+    following = [item.lower for item in items[end : end + 3]]
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and bool(_REMAINDER & set(following))
+    )
+
+
 def _is_denied(items: Sequence[Item], place: int) -> bool:
     """Tell whether `doesn't reach r = 1` stands there."""
     before = items[max(0, place - 3) : place]
@@ -93,6 +109,8 @@ def _is_denied(items: Sequence[Item], place: int) -> bool:
             return False
         if item.lower in NEGATIONS:
             return item.lower not in ("neither", "nor")
+        if item.lower not in _REACHING:
+            return False
     return False
 
 

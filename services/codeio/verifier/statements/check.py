@@ -18,7 +18,7 @@ from codeio.verifier.statements.corrections import answered, corrected
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
-from codeio.verifier.statements.moments import Moments
+from codeio.verifier.statements.moments import Moments, read_label
 from codeio.verifier.statements.passages import Line, cells, is_separator, lines
 from codeio.verifier.statements.phrases import read_phrases
 from codeio.verifier.statements.results import read_alone, read_results
@@ -175,7 +175,16 @@ class _Reader:
             for number, sentence in enumerate(told):
                 self._context.final = final and number == len(told) - 1
                 self._context.runs = self._candidates.sentence(sentence.items)
-                if self._context.runs != runs:
+                if number and moments and read_label(sentence.items, moments.run):
+                    self._context.window = moments.enter(
+                        sentence.items, line.indent + deeper + 1, bullet=True
+                    )
+                # A paragraph moves on from what it begins with; a list's item does not.
+                if self._context.runs != runs or (
+                    line.kind == "text"
+                    and number > 1
+                    and not (moments and read_label(sentence.items, moments.run))
+                ):
                     self._context.window = None
                 read_chains(sentence, self._context)
                 read_conditions(sentence, self._context)

@@ -83,6 +83,10 @@ class Moments:
         if label is None:
             self._skip(items, around)
             return around
+        if label.number is not None and any(
+            _numbered(items, place) for place in range(label.end, len(items))
+        ):
+            return around  # the line is about several rounds
         window = self._find(label, around)
         if window is None and label.call is None:
             window = around

@@ -11,7 +11,7 @@ from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.instances import put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
-from codeio.verifier.statements.stated import alike, stated
+from codeio.verifier.statements.stated import alike, stated, unlike_kinds
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def _output(first: Item, end: Item, context: Context, *, sure: bool, negated: bo
         holds = said.holds(run.output)
         if holds:
             supports.append(Support.SUPPORTED)
+        elif unlike_kinds(end.value, run.output):
+            supports.append(Support.UNKNOWN)  # a part of the output is meant
         elif holds is None or run.output is OPAQUE or not (run.complete or context.final):
             supports.append(Support.UNKNOWN)
         elif not context.final and any(said.holds(value) for value in _returns(run)):

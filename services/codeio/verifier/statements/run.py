@@ -105,7 +105,8 @@ class Run:
         if key not in self._episodes:
             found = self.recorded.get(key, [])
             if isinstance(node, ast.Name):
-                found = list(self._variable(node.id)) or list(self._under_key(node.id))
+                found = list(self._variable(node.id))
+                found += self._under_key(node.id, missing=not found)
             elif not found and self._is_own_call(node):
                 found = list(self._calls(node))
             elif not found:
@@ -191,11 +192,11 @@ class Run:
             if isinstance(key, ast.Constant) and isinstance(key.value, str)
         )
 
-    def _under_key(self, key: str) -> Iterator[Episode]:
+    def _under_key(self, key: str, *, missing: bool) -> Iterator[Episode]:
         if key not in self.keys:
             return
         end = len(self.trace.steps)
-        if isinstance(self.output, dict):
+        if isinstance(self.output, dict) and (missing or key in self.output):
             yield Episode(0, end, self.output.get(key, MISSING))
         for text, episodes in self.recorded.items():
             if text.startswith("{"):
