@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from codeio.cot_generator import prompts
 from codeio.runtime import values
 from codeio.runtime.records import sample_id
+from codeio.runtime.settings import TeacherSettings
 from codeio.v1.records_pb2 import Direction, PredictionTask, Turn
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class FaultyTeacher:
         """Return the id that the sample of a task will have."""
         return sample_id(
             task_id=task.task_id,
-            prompt_format=prompts.DEFAULT_FORMAT,
+            prompt_format=TeacherSettings().prompt_format,
             teacher=self.name,
             sample_index=sample_index,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeio.cot_generator import CotGenerator
-from codeio.cot_generator.prompts import DEFAULT_FORMAT
 from codeio.runtime.records import sample_id
 from codeio.runtime.settings import TeacherSettings
 from codeio.v1.records_pb2 import Direction, IoPair, PredictionTask, Program, Turn, Verdict
@@ -44,7 +43,10 @@ async def test_a_task_becomes_one_attempt_per_sample() -> None:
     assert [a.turns[0].response for a in attempts] == ["0/0", "1/0", "2/0"]
     assert {a.turns_left for a in attempts} == {2}
     assert attempts[1].sample_id == sample_id(
-        task_id="t", prompt_format=DEFAULT_FORMAT, teacher="parrot-0", sample_index=1
+        task_id="t",
+        prompt_format=TeacherSettings().prompt_format,
+        teacher="parrot-0",
+        sample_index=1,
     )
     assert all(a.task == TASK and len(a.turns) == 1 for a in attempts)
 

@@ -43,6 +43,9 @@ async def test_a_reply_keeps_answer_reasoning_and_usage_apart(asking: Asking, st
     [
         ("<think>\nTwo and two.\n</think>\n\nIt is 4.", "Two and two.", "It is 4."),
         ("<think>Two and", "Two and", ""),
+        # Some chat templates put the opening mark into the prompt.
+        ("Two and two.\n</think>\n\nIt is 4.", "Two and two.", "It is 4."),
+        ("Half a \ud800 pair", "", "Half a ? pair"),
         ("A <think> in the middle stays.</think>", "", "A <think> in the middle stays.</think>"),
     ],
 )
@@ -149,6 +152,7 @@ async def test_without_a_key_no_other_one_is_sent(
         (Answer(raw=b"<html>not json</html>"), TransientError, "malformed"),
         (Answer(raw=b'{"choices": []}'), TransientError, "malformed"),
         (Answer(raw=b"[1, 2]"), TransientError, "malformed"),
+        (Answer(raw=b'{"choices": [{"message": "hi"}]}'), TransientError, "malformed"),
         (Answer(raw=b""), TransientError, "malformed"),
         (Answer("x" * 5000, cut_after=100), TransientError, "cannot be reached"),
     ],

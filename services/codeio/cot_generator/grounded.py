@@ -42,7 +42,7 @@ class ClaimCheck(Protocol):
     """Tells whether what a rationale states about values is what the program does."""
 
     async def __call__(
-        self, task: PredictionTask, rationale: str, /, *, material: str, input_json: str
+        self, task: PredictionTask, rationale: str, /, *, material: str, input_json: str | None
     ) -> bool:
         """Return whether nothing is refuted, and of the material enough is still stated.
 

@@ -7,10 +7,12 @@ section 4.3). The default, query and code in and a rationale out, did best there
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codeio.runtime import values
+from codeio.runtime.markdown import fenced
 from codeio.v1.records_pb2 import Direction
 
 if TYPE_CHECKING:
@@ -21,9 +23,7 @@ if TYPE_CHECKING:
 _CODE = """\
 This Python code {purpose}; the function to call is `{entry_point}`:
 
-```python
-{code}
-```"""
+{code}"""
 
 _ANSWER = """\
 End your response with the answer as JSON in a fenced block of exactly this form:
@@ -50,7 +50,7 @@ _INPUT_WANTED = (
 )
 _INPUT_FORM = '{"input": {<every argument by its name>}}'
 
-DEFAULT_FORMAT = "query+code/rationale"
+_FINAL_BLOCK = re.compile(r"```json\n(?:(?!```).)*```\s*\Z", re.DOTALL)
 
 _REVISION = """\
 Your answer was not right.
@@ -111,7 +111,7 @@ def question(task: PredictionTask, form: Format) -> str:
             _CODE.format(
                 purpose="solves the problem" if form.shows_query else "is given",
                 entry_point=program.entry_point,
-                code=program.code.strip("\n"),
+                code=code_block(task),
             )
         )
     if form.answers_code:
@@ -125,7 +125,7 @@ def question(task: PredictionTask, form: Format) -> str:
 
 def code_block(task: PredictionTask) -> str:
     """Return the program as a response holds it."""
-    return "```python\n{}\n```".format(task.program.code.strip("\n"))
+    return fenced(task.program.code.strip("\n"), "python")
 
 
 def revision(turn: Turn) -> str:
@@ -140,19 +140,17 @@ def final_answer(direction: Direction, answer: Any) -> str:
 
 
 def split_final_answer(response: str) -> tuple[str, str]:
-    """Return a response without its last fenced block of JSON, and that block."""
-    start = response.rfind("```json")
-    if start < 0:
-        return response, ""
-    return response[:start].rstrip(), response[start:].strip()
+    """Return a response without the fenced block of JSON at its end, and that block."""
+    block = _FINAL_BLOCK.search(response)
+    return (response[: block.start()].rstrip(), block[0].strip()) if block else (response, "")
 
 
-def answered_input(task: PredictionTask, final: str) -> str:
-    """Return the input on which a rationale ran the program: the given or the answered one."""
+def answered_input(task: PredictionTask, final: str) -> str | None:
+    """Return the input that a final answer names, or for an output prediction the given one."""
     if task.direction == Direction.DIRECTION_OUTPUT_PREDICTION:
         return task.pair.input_json
     text = final.removeprefix("```json").removesuffix("```")
     try:
         return values.dumps(values.loads(text)["input"])
     except (ValueError, KeyError, TypeError):
-        return ""
+        return None

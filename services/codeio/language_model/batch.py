@@ -13,14 +13,16 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
-from codeio.language_model.chat import Reply, model_name, question_key
-from codeio.language_model.endpoint import (
+from codeio.language_model.answers import Answers
+from codeio.language_model.completions import (
+    REFUSALS,
     empty_reply,
     read_completion,
+    refusal_kind,
     request_body,
-    request_parameters,
 )
-from codeio.language_model.store.opening import default_store, open_store
+from codeio.language_model.store.opening import open_store
+from codeio.language_model.store.packing import check_key
 from codeio.runtime.errors import Stopped, UsageError
 from codeio.runtime.jsonl import open_text
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from codeio.language_model.chat import Question
+    from codeio.language_model.chat import Question, Reply
     from codeio.language_model.store import ResponseStore
     from codeio.language_model.tally import Tally
     from codeio.runtime.settings import TeacherSettings
@@ -38,7 +40,6 @@ MOST_REQUESTS = 50_000
 """The most that OpenAI takes in one file."""
 
 _PATH = "/v1/chat/completions"
-_REFUSALS = (400, 413, 422)
 
 
 class BatchModel:
@@ -50,12 +51,10 @@ class BatchModel:
     def __init__(
         self, path: Path, store: ResponseStore, *, settings: TeacherSettings, tally: Tally
     ) -> None:
-        self._model = settings.model
-        self._parameters = request_parameters(settings)
-        self.name = model_name(self._model, self._parameters)
+        self._answers = Answers(store, settings=settings, tally=tally)
+        self.name = self._answers.name
         self.tally = tally
         self._path = path
-        self._store = store
         self._written: set[str] = set()
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting = 0
@@ -88,13 +87,9 @@ class BatchModel:
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store, or write the question and wait; see `LanguageModel`."""
-        key = question_key(question, model=self._model, parameters=self._parameters)
-        text = await self._store.get(key)
-        if text is not None:
-            reply = Reply.from_json(text)
-            self.tally.count(question, reply, stored=True)
-            return reply
-        self._write(key, question)
+        if (kept := await self._answers.kept(question)) is not None:
+            return kept
+        self._write(question)
         self.waiting += 1
         try:
             await asyncio.shield(self._stopped)
@@ -114,7 +109,8 @@ class BatchModel:
             )
         )
 
-    def _write(self, key: str, question: Question) -> None:
+    def _write(self, question: Question) -> None:
+        key = self._answers.key(question)
         if key in self._written:
             return
         self._written.add(key)
@@ -122,7 +118,9 @@ class BatchModel:
             "custom_id": key,
             "method": "POST",
             "url": _PATH,
-            "body": request_body(question, model=self._model, parameters=self._parameters),
+            "body": request_body(
+                question, model=self._answers.model, parameters=self._answers.parameters
+            ),
         }
         self._file.write(json.dumps(request) + "\n")
         if len(self._written) >= MOST_REQUESTS:
@@ -148,20 +146,31 @@ async def add_results(
         try:
             result: Any = json.loads(line)
             key, response = str(result["custom_id"]), result.get("response")
+            check_key(key)
             status = 0 if result.get("error") or not response else int(response["status_code"])
-            if status == 200:
-                reply = read_completion(response["body"], settings)
-            elif status in _REFUSALS:
-                reply = empty_reply(f"error {status}")
-            else:
-                counts["failed"] += 1
-                continue
-        except (ValueError, KeyError, TypeError, AttributeError):
+            reply = _result(status, response, settings)
+        except (ValueError, LookupError, TypeError, AttributeError):
             counts["malformed"] += 1
             continue
-        await store.put(key, reply.to_json())
+        if reply is None:
+            counts["failed"] += 1
+            continue
+        await store.put(key, reply.to_text())
         counts["added"] += 1
     return counts
+
+
+def _result(status: int, response: Any, settings: TeacherSettings) -> Reply | None:
+    if status == 200:
+        return read_completion(response["body"], settings)
+    if status not in REFUSALS:
+        return None
+    body = response.get("body") or {}
+    error = body.get("error") or body
+    kind = refusal_kind(
+        status, code=str(error.get("code") or ""), message=str(error.get("message") or "")
+    )
+    return empty_reply(kind)
 
 
 async def add_results_of(path: str, settings: TeacherSettings) -> Counter[str]:
@@ -172,7 +181,7 @@ async def add_results_of(path: str, settings: TeacherSettings) -> Counter[str]:
         Stopped: the store cannot be written.
     """
     with open_text(path) as lines:
-        async with open_store(settings.store, default=default_store()) as store:
+        async with open_store(settings.store) as store:
             counts = await add_results(lines, store, settings=settings)
     if counts["malformed"] and not counts["added"] + counts["failed"]:
         raise UsageError(

@@ -52,12 +52,12 @@ class Reply:
     cost_usd: float
     """0 when no price is known."""
 
-    def to_json(self) -> str:
+    def to_text(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Reply:
-        """Read what `to_json` gave; fields of later versions are ignored."""
+    def from_text(cls, text: str) -> Reply:
+        """Read what `to_text` gave; fields of later versions are ignored."""
         fields = json.loads(text)
         return cls(**{name: fields[name] for name in cls.__slots__})
 

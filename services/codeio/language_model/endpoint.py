@@ -10,14 +10,26 @@ import httpx2
 import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from codeio.language_model.chat import ContextTooLong, Reply
+from codeio.language_model import completions
+from codeio.language_model.chat import ContextTooLong
+from codeio.language_model.completions import (
+    FILTERED,
+    REFUSALS,
+    RequestRefused,
+    empty_reply,
+    read_completion,
+    reasoning_of,
+    refusal_kind,
+    request_body,
+    request_parameters,
+)
 from codeio.runtime.errors import Overloaded, Stopped, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from codeio.language_model.chat import Question
+    from codeio.language_model.chat import Question, Reply
     from codeio.runtime.settings import EndpointSettings, TeacherSettings
 
 _CONNECT_SECONDS = 10.0
@@ -26,18 +38,7 @@ _DETAIL_CHARS = 300
 
 # Statuses that ask to come again later, without a fault of the request or of the answer.
 _BUSY = frozenset({429, 503, 529})
-_TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum.{0,20}(context|tokens)|too many tokens"
-    r"|(prompt|input|request).{0,40}too (long|large)|longer than the model",
-    re.IGNORECASE,
-)
 _NO_CREDIT = re.compile(r"insufficient_quota|billing|credit", re.IGNORECASE)
-_FILTERED = "content_filter"
-_THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
-
-
-class RequestRefused(Exception):
-    """The endpoint takes no such request; whether for its content or its set-up is not known."""
 
 
 class Endpoint:
@@ -92,12 +93,13 @@ class Endpoint:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 return await self._whole(question)
         except openai.APIStatusError as error:
-            if error.code == _FILTERED:
-                return empty_reply(_FILTERED)
-            raise self._named(error) from error
+            named = self._named(error)
+            if named is None:
+                return empty_reply(FILTERED)
+            raise named from error
         except (TimeoutError, openai.APIConnectionError, httpx2.TransportError) as error:
             raise TransientError(f"{self.url} {self._unreached(error)}") from error
-        except (openai.APIError, ValueError, KeyError, TypeError) as error:
+        except (openai.APIError, ValueError) as error:
             raise TransientError(f"{self.url} gave a malformed answer: {_cut(error)}") from error
 
     async def _whole(self, question: Question) -> Reply:
@@ -127,7 +129,7 @@ class Endpoint:
                 for piece in chunk.choices:
                     fields = piece.delta.to_dict()
                     content.append(str(fields.get("content") or fields.get("refusal") or ""))
-                    reasoning.append(_reasoning(fields))
+                    reasoning.append(reasoning_of(fields))
                     if fields.get("refusal"):
                         choice["refused"] = True
                     choice["finish_reason"] = piece.finish_reason or choice.get("finish_reason")
@@ -152,7 +154,8 @@ class Endpoint:
     def _body(self, question: Question) -> dict[str, Any]:
         return request_body(question, model=self._model, parameters=self._parameters)
 
-    def _named(self, error: openai.APIStatusError) -> Exception:
+    def _named(self, error: openai.APIStatusError) -> Exception | None:
+        """Return what a status means; nothing where the answer was filtered."""
         said = _message(error)
         told = f"({error.status_code}: {said})"
         if error.status_code == 402 or (
@@ -171,71 +174,15 @@ class Endpoint:
             )
         if error.status_code in _BUSY:
             return Overloaded(f"{self.url} is busy {told}", retry_after=_retry_after(error))
-        if error.status_code in (400, 413, 422):
-            if error.status_code == 413 or _TOO_LONG.search(f"{error.code} {said}"):
-                return ContextTooLong(said)
-            return RequestRefused(f"{self.url} refuses the request {told}")
+        if error.status_code in REFUSALS:
+            match refusal_kind(error.status_code, code=error.code or "", message=said):
+                case completions.FILTERED:
+                    return None
+                case completions.TOO_LONG:
+                    return ContextTooLong(said)
+                case _:
+                    return RequestRefused(f"{self.url} refuses the request {told}")
         return TransientError(f"{self.url} failed {told}", retry_after=_retry_after(error))
-
-
-def request_parameters(settings: TeacherSettings) -> dict[str, Any]:
-    """Return what shapes an answer, beside the model and the messages, as the request has it."""
-    named = {
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
-        "max_tokens": settings.max_tokens,
-    }
-    return {name: value for name, value in named.items() if value is not None} | settings.body
-
-
-def request_body(
-    question: Question, *, model: str, parameters: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the body of a request for a chat completion."""
-    messages = [{"role": m.role, "content": m.content} for m in question.messages]
-    return {"model": model, "messages": messages, **parameters}
-
-
-def read_completion(fields: Mapping[str, Any], settings: TeacherSettings) -> Reply:
-    """Read the body of a chat completion.
-
-    Raises:
-        KeyError, TypeError: it is none.
-    """
-    choices = fields["choices"]
-    if not isinstance(choices, list) or not choices:
-        raise TypeError("an answer without choices")
-    message = choices[0]["message"]
-    usage = fields.get("usage") or {}
-    prompt_tokens = int(usage.get("prompt_tokens") or 0)
-    completion_tokens = int(usage.get("completion_tokens") or 0)
-    content, reasoning = str(message.get("content") or ""), _reasoning(message)
-    if not reasoning and (thought := _THINKING.match(content)):
-        reasoning, content = thought[1].strip(), content[thought.end() :]
-    finish_reason = str(choices[0].get("finish_reason") or "")
-    if message.get("refusal"):
-        content, finish_reason = str(message["refusal"]), "refusal"
-    cost = usage.get("cost")  # what some endpoints say of themselves
-    return Reply(
-        content=content,
-        reasoning=reasoning,
-        finish_reason=finish_reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        cost_usd=cost
-        if isinstance(cost, int | float)
-        else prompt_tokens * settings.prompt_usd_per_million / 1e6
-        + completion_tokens * settings.completion_usd_per_million / 1e6,
-    )
-
-
-def _reasoning(message: Mapping[str, Any]) -> str:
-    # vLLM and DeepSeek name it one way, OpenRouter and newer servers the other.
-    return str(message.get("reasoning_content") or message.get("reasoning") or "")
-
-
-def empty_reply(finish_reason: str) -> Reply:
-    return Reply("", "", finish_reason, prompt_tokens=0, completion_tokens=0, cost_usd=0.0)
 
 
 def _key_of(endpoint: EndpointSettings) -> str | Callable[[], Awaitable[str]]:

@@ -27,7 +27,7 @@ _MOST_PATIENCE = 64
 
 
 @dataclass(slots=True)
-class _Round:
+class Round:
     """The calls that were begun since the limit was set."""
 
     limit: int
@@ -55,8 +55,8 @@ class AdaptiveLimit:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self.in_flight = 0
-        self._round = _Round(min(_FIRST, most))
-        self._base: _Round | None = None
+        self._round = Round(min(_FIRST, most))
+        self._base: Round | None = None
         """The last full round at the limit that holds when no other is tried."""
         self._ramping = True
         self._patience = _PATIENCE
@@ -71,18 +71,18 @@ class AdaptiveLimit:
     def room(self) -> int:
         return self.limit - self.in_flight
 
-    def begin(self) -> object:
-        """Count a call; the token goes to the method that tells how it ended."""
+    def begin(self) -> Round:
+        """Count a call; its round goes to the method that tells how it ended."""
         self.in_flight += 1
         if self.room <= 0:
             self._round.full = True
         return self._round
 
-    def answered(self, token: object, *, seconds: float, work: float) -> None:
+    def answered(self, begun_in: Round, *, seconds: float, work: float) -> None:
         """Note that a call was answered; `work` is in any unit, the same for all calls."""
         self.in_flight -= 1
         round_ = self._round
-        if token is not round_:
+        if begun_in is not round_:
             return
         round_.calls += 1
         round_.seconds += seconds
@@ -92,21 +92,19 @@ class AdaptiveLimit:
         if round_.calls >= needed:
             self._judge(round_)
 
-    def turned_away(self, token: object) -> None:
+    def turned_away(self, begun_in: Round) -> None:
         """Note that a call was not begun, since there were too many."""
         self.in_flight -= 1
-        if not isinstance(token, _Round):
-            raise TypeError("the token of another call")
-        token.turned_away += 1
-        found = max(token.limit // 2, token.limit - token.turned_away, 1)
-        if token is self._round:
+        begun_in.turned_away += 1
+        found = max(begun_in.limit // 2, begun_in.limit - begun_in.turned_away, 1)
+        if begun_in is self._round:
             if self._is_trial and self._base:
                 self._patience = min(2 * self._patience, _MOST_PATIENCE)
                 found = max(found, self._base.limit)
             self._ramping = False
             self._base = None
             self._set(found)
-        elif token.limit > found:
+        elif begun_in.limit > found:
             self._round.limit = max(1, min(self._round.limit, found))
 
     def failed(self) -> None:
@@ -117,7 +115,7 @@ class AdaptiveLimit:
     def _is_trial(self) -> bool:
         return self._base is not None and self._base.limit != self._round.limit
 
-    def _judge(self, done: _Round) -> None:
+    def _judge(self, done: Round) -> None:
         """Draw the conclusion from a round, and set the limit of the next."""
         base = self._base
         if not done.full:
@@ -147,7 +145,7 @@ class AdaptiveLimit:
             self._base = done if kept else base
             self._set(self._base.limit)
 
-    def _try_another(self, done: _Round) -> None:
+    def _try_another(self, done: Round) -> None:
         slower = self._base is not None and done.slowness > _SLOWER * self._base.slowness
         self._base = done
         self._rounds = 0
@@ -155,10 +153,10 @@ class AdaptiveLimit:
         self._set(done.limit - step if slower else done.limit + step)
 
     def _set(self, limit: int) -> None:
-        self._round = _Round(max(1, min(limit, self._most)))
+        self._round = Round(max(1, min(limit, self._most)))
 
 
-def _brought(more: _Round, fewer: _Round, *, share: float) -> bool:
+def _brought(more: Round, fewer: Round, *, share: float) -> bool:
     """Tell whether a higher limit brought a share of what it could bring at best."""
     best = more.limit / fewer.limit - 1
     return more.rate >= fewer.rate * (1 + share * best)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from codeio.language_model.answers import Answers
 from codeio.language_model.batch import BatchModel
-from codeio.language_model.chat import Reply, model_name, question_key
-from codeio.language_model.endpoint import Endpoint, request_parameters
 from codeio.language_model.scheduler import Scheduler
-from codeio.language_model.store.opening import default_store, open_store
+from codeio.language_model.store.opening import open_store
 from codeio.language_model.tally import Tally
 from codeio.runtime.errors import UsageError
 from codeio.runtime.settings import EndpointSettings
@@ -19,7 +19,7 @@ from codeio.runtime.settings import EndpointSettings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from codeio.language_model.chat import Question
+    from codeio.language_model.chat import Question, Reply
     from codeio.language_model.store import ResponseStore
     from codeio.runtime.settings import TeacherSettings
 
@@ -33,36 +33,25 @@ class StoredModel:
     def __init__(
         self, store: ResponseStore, scheduler: Scheduler, *, settings: TeacherSettings, tally: Tally
     ) -> None:
-        self._model = settings.model
-        self._parameters = request_parameters(settings)
-        self.name = model_name(self._model, self._parameters)
+        self._answers = Answers(store, settings=settings, tally=tally)
+        self.name = self._answers.name
         self.tally = tally
-        self.scheduler = scheduler
-        self._store = store
+        self._scheduler = scheduler
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def state(self) -> str:
         """How many calls are on their way, in words."""
-        return f"{self.scheduler.in_flight:,} of {self.scheduler.limit:,} calls in flight"
+        return f"{self._scheduler.in_flight:,} of {self._scheduler.limit:,} calls in flight"
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store or from an endpoint; see `LanguageModel`."""
-        key = question_key(question, model=self._model, parameters=self._parameters)
         # Who asks the same meanwhile finds the answer in the store.
-        lock = self._asking.setdefault(key, asyncio.Lock())
+        lock = self._asking.setdefault(self._answers.key(question), asyncio.Lock())
         async with lock:
-            text = await self._store.get(key)
-            if text is not None:
-                reply = Reply.from_json(text)
-                self.tally.count(question, reply, stored=True)
-                return reply
-
-            async def keep(reply: Reply) -> None:
-                self.tally.count(question, reply, stored=False)
-                await self._store.put(key, reply.to_json())
-
-            return await self.scheduler.call(question, keep)
+            if (kept := await self._answers.kept(question)) is not None:
+                return kept
+            return await self._scheduler.call(question, partial(self._answers.keep, question))
 
 
 def check_model(settings: TeacherSettings) -> None:
@@ -79,6 +68,8 @@ def check_model(settings: TeacherSettings) -> None:
         raise UsageError(
             "no endpoint is named; set CODEIO_TEACHER__BASE_URL, such as http://127.0.0.1:8000/v1"
         )
+    if settings.base_url and settings.endpoints:
+        raise UsageError("teacher.base_url and teacher.endpoints are both set; take one away")
     for endpoint in _endpoints(settings):
         if not endpoint.base_url.startswith(("http://", "https://")):
             raise UsageError(
@@ -93,9 +84,12 @@ async def open_model(settings: TeacherSettings) -> AsyncIterator[StoredModel | B
     Raises:
         UsageError: the settings are not fit, or the store cannot be used.
     """
+    # Its client takes a second to import, which runs without a model need not wait for.
+    from codeio.language_model.endpoint import Endpoint  # noqa: PLC0415
+
     check_model(settings)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings.store, default=default_store()))
+        store = await stack.enter_async_context(open_store(settings.store))
         tally = Tally()
         if settings.batch:
             yield stack.enter_context(

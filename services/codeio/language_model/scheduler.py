@@ -21,8 +21,8 @@ import structlog
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type
 
-from codeio.language_model.endpoint import RequestRefused
-from codeio.language_model.limit import AdaptiveLimit
+from codeio.language_model.completions import REFUSED, RequestRefused
+from codeio.language_model.limit import AdaptiveLimit, Round
 from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class _Place:
     """Room for one call on a lane."""
 
     lane: _Lane
-    token: object
+    begun_in: Round
 
 
 @dataclass(order=True, slots=True)
@@ -196,13 +196,13 @@ class Scheduler:
         self, place: _Place, question: Question, keep: Callable[[Reply], Awaitable[None]]
     ) -> Reply:
         try:
-            reply = await self._on_lane(place.lane, place.token, question)
+            reply = await self._on_lane(place.lane, place.begun_in, question)
         finally:
             self._dispatch()
         await keep(reply)
         return reply
 
-    async def _on_lane(self, lane: _Lane, token: object, question: Question) -> Reply:
+    async def _on_lane(self, lane: _Lane, begun_in: Round, question: Question) -> Reply:
         started = 0.0
         try:
             self._check_budget()
@@ -211,7 +211,7 @@ class Scheduler:
             reply = await lane.endpoint.complete(question)
         except Overloaded as error:
             self._tally.turned_away += 1
-            lane.limit.turned_away(token)
+            lane.limit.turned_away(begun_in)
             self._silent(lane, str(error))
             if error.retry_after is not None or not lane.limit.in_flight:
                 lane.pause(time.monotonic(), error.retry_after)
@@ -224,14 +224,14 @@ class Scheduler:
         except RequestRefused as error:
             lane.limit.failed()
             if lane.answers:
-                raise Rejected("refused_by_endpoint", str(error)) from error
+                raise Rejected(REFUSED, str(error)) from error
             raise
         except BaseException:
             lane.limit.failed()
             raise
         else:
             lane.limit.answered(
-                token,
+                begun_in,
                 seconds=time.monotonic() - started,
                 work=1.0 + reply.completion_tokens,
             )

@@ -11,6 +11,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from codeio.pipeline.beside import beside
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -30,12 +32,8 @@ async def progress_display(
     """Show the progress of all stages until the block ends, and what asking the model takes."""
     console = Console(stderr=True)
     show = _table_live if console.is_terminal else _lines
-    task = asyncio.create_task(show(console, progress, _ModelLine(model, progress)))
-    try:
+    async with beside(show(console, progress, _ModelLine(model, progress))):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 class _ModelLine:
@@ -49,13 +47,14 @@ class _ModelLine:
         self._started = time.monotonic()
         self._done_before: int | None = None
 
-    def __str__(self) -> str:
+    def text(self) -> str:
+        """Return the line as it is now; empty without a model."""
         if self._model is None:
             return ""
         tally = self._model.tally
         tokens = tally.prompt_tokens + tally.completion_tokens
         parts = [
-            f"{self._model.state}",
+            self._model.state,
             f"{tally.answered:,} answered and {tally.stored:,} stored",
             f"{tokens:,} tokens",
             f"${tally.cost_usd:,.2f}",
@@ -86,7 +85,7 @@ async def _table_live(
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             table = _table(progress(), time.monotonic() - started)
-            live.update(Group(table, *([told] if (told := str(line)) else [])), refresh=True)
+            live.update(Group(table, line.text()), refresh=True)
             await asyncio.sleep(_REFRESH_SECONDS)
 
 
@@ -97,9 +96,9 @@ async def _lines(
     while True:
         await asyncio.sleep(_LINE_SECONDS)
         stages = ", ".join(f"{p.stage} {p.tally.read} (+{p.lag})" for p in progress())
-        told = f"; {line}" if str(line) else ""
+        told = "; ".join(part for part in (stages, line.text()) if part)
         console.print(
-            f"{time.monotonic() - started:.0f} s: {stages}{told}", soft_wrap=True, highlight=False
+            f"{time.monotonic() - started:.0f} s: {told}", soft_wrap=True, highlight=False
         )
 
 

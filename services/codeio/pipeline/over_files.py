@@ -73,6 +73,7 @@ async def stage_over_file(
         UsageError: the stage cannot be had, or a file cannot be read or written.
         CodeioError: a record broke the stage; nothing was written.
         Interrupted: by SIGINT or SIGTERM.
+        Stopped: a language model cannot be asked any more; nothing was written.
     """
     check_stages(settings, [stage])
     flow = FLOWS[stage]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from codeio import __version__
 from codeio.collect import Collector
 from codeio.dataset import Provenance, export
+from codeio.pipeline.beside import beside
 from codeio.pipeline.display import progress_display
 from codeio.pipeline.stages import (
     Workshop,
@@ -165,12 +166,10 @@ async def _counting(log: LocalLog, model: StoredModel | BatchModel | None) -> As
             await asyncio.sleep(_SAVE_SECONDS)
             await log.set_metadata(_TALLY, tally.to_metadata())
 
-    saving = asyncio.create_task(save())
     try:
-        yield
+        async with beside(save()):
+            yield
     finally:
-        saving.cancel()
-        await asyncio.wait([saving])
         await log.set_metadata(_TALLY, tally.to_metadata())
 
 

@@ -21,6 +21,7 @@ from codeio.normalizer.teacher import (
     StaticThenTeacher,
     TeacherNormalizer,
 )
+from codeio.pipeline.beside import beside
 from codeio.runtime.errors import UsageError
 from codeio.runtime.topics import FLOWS
 from codeio.verifier import RationaleCheck, Verifier
@@ -72,7 +73,11 @@ async def open_workshop(
 def asking_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) -> set[str]:
     """Return which of the stages ask a language model."""
     normalizer, asking = settings.normalizer, set()
-    if normalizer.mode != "static" or normalizer.categories or normalizer.completion_band:
+    if (
+        normalizer.mode != "static"
+        or normalizer.categories
+        or normalizer.completion_band is not None
+    ):
         asking.add("normalizer")
     if settings.teacher.kind == "openai":
         asking.add("cot-generator")
@@ -113,11 +118,8 @@ async def stopped_when_all_wait(
                 model.stop()
             before = now
 
-    watching = asyncio.create_task(watch())
-    try:
+    async with beside(watch()):
         yield
-    finally:
-        watching.cancel()
 
 
 def check_stages(settings: Settings, stages: Collection[str] = tuple(FLOWS)) -> None:

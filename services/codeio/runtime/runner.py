@@ -81,7 +81,7 @@ class _Run:
             async with asyncio.TaskGroup() as tasks:
                 for place, worker in enumerate(self._workers):
                     tasks.create_task(self._carry(worker, place))
-                end = self._end
+                end = self._end  # another one takes its place when a stage is stopped
                 await asyncio.wait([end])
                 if not end.cancelled():
                     end.result()
@@ -108,7 +108,7 @@ class _Run:
             self._drain()
 
     async def _drained(self, workers: Sequence[Worker]) -> None:
-        # What a stage that stopped had asked to be written may still be on its way.
+        # What a stage asked to be written before it was stopped may still be on its way.
         await self._log.append([])
         await self._log.drained({worker.name: worker.topics for worker in workers})
 

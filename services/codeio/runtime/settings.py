@@ -19,11 +19,16 @@ from codeio.runtime.errors import UsageError
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 
 
-def default_home() -> Path:
-    """Return `codeio` in the user's cache folder, by the XDG rules."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
+def user_folder(variable: str, *, otherwise: str) -> Path:
+    """Return `codeio` in one of the user's folders, by the XDG rules."""
+    named = os.environ.get(variable, "")
     # A relative path is to be ignored, say the rules.
-    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "codeio"
+    return (Path(named) if named.startswith("/") else Path.home() / otherwise) / "codeio"
+
+
+def default_home() -> Path:
+    """Return `codeio` in the user's cache folder."""
+    return user_folder("XDG_CACHE_HOME", otherwise=".cache")
 
 
 class Section(BaseModel):
@@ -173,7 +178,9 @@ class EndpointSettings(Section):
     base_url: str = Field(description="Such as http://127.0.0.1:8000/v1.")
     model: str = Field("", description="What the endpoint calls the model; empty: teacher.model.")
     api_key: str = Field("", repr=False)
-    api_key_file: Path | None = Field(None, description="Read anew for each connection.")
+    api_key_file: Path | None = Field(
+        None, description="A file that holds it; read for every call."
+    )
     weight: float = Field(1.0, gt=0, description="Share of the calls, beside the others' weights.")
 
 
@@ -186,7 +193,9 @@ class TeacherSettings(Section):
     base_url: str = Field("", description="Such as http://127.0.0.1:8000/v1.")
     model: str = ""
     api_key: str = Field("", repr=False)
-    api_key_file: Path | None = None
+    api_key_file: Path | None = Field(
+        None, description="A file that holds it; read for every call."
+    )
     endpoints: tuple[EndpointSettings, ...] = Field(
         (), description="Several endpoints of one model, in place of base_url."
     )

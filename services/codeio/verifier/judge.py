@@ -34,8 +34,8 @@ class Judgement:
     verdict: Verdict
     feedback: str = ""
     another_turn_may_help: bool = True
-    input_json: str = ""
-    """The predicted input, where one could be read."""
+    input_json: str | None = None
+    """The predicted input, where the program was run on one."""
 
 
 _NOT_JUDGEABLE = Judgement(

@@ -32,7 +32,7 @@ class RationaleCheck:
         self._trace_steps = trace_steps
 
     async def __call__(
-        self, task: PredictionTask, rationale: str, *, material: str, input_json: str
+        self, task: PredictionTask, rationale: str, *, material: str, input_json: str | None
     ) -> bool:
         """Tell whether a trace refutes nothing of it, and confirms enough beside the material.
 
@@ -45,7 +45,9 @@ class RationaleCheck:
         material_found = await self._counts(task, material, input_json)
         return found.supported >= _KEPT * material_found.supported
 
-    async def _counts(self, task: PredictionTask, text: str, input_json: str) -> StatementCounts:
+    async def _counts(
+        self, task: PredictionTask, text: str, input_json: str | None
+    ) -> StatementCounts:
         statements = await check_rationale(
             self._sandbox, task, text, trace_steps=self._trace_steps, input_json=input_json
         )
@@ -134,7 +136,7 @@ class Verifier:
                 task,
                 f"{turn.reasoning}\n\n{turn.response}",
                 trace_steps=steps,
-                input_json=judgement.input_json or None,
+                input_json=judgement.input_json,
             )
             counts = _counted(statements)
         else:

@@ -11,7 +11,6 @@ import hashlib
 import subprocess
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,15 +23,13 @@ if TYPE_CHECKING:
 
     from codeio.language_model.store import ResponseStore
 
-NOWHERE = Path("/nowhere/responses.sqlite")
-
 
 def key_of(name: object) -> str:
     return hashlib.sha256(str(name).encode()).hexdigest()
 
 
 def store_at(address: str) -> ResponseStore:
-    return open_store(address, default=NOWHERE)
+    return open_store(address)
 
 
 def putter(address: str, own: str, *arguments: str) -> subprocess.Popen[str]:

@@ -15,13 +15,11 @@ from codeio.language_model.store.remote import without_secrets, words_of
 from codeio.language_model.store.sqlite import SqliteStore
 from codeio.runtime.errors import UsageError
 
-DEFAULT = Path("/data/responses.sqlite")
-
 
 @pytest.mark.parametrize(
     ("url", "path"),
     [
-        ("", DEFAULT),
+        ("", default_store()),
         ("kept.sqlite", Path("kept.sqlite")),
         ("/srv/kept.sqlite", Path("/srv/kept.sqlite")),
         ("sqlite:///kept.sqlite", Path("kept.sqlite")),
@@ -30,7 +28,7 @@ DEFAULT = Path("/data/responses.sqlite")
     ],
 )
 def test_a_path_names_an_sqlite_file(url: str, path: Path) -> None:
-    store = open_store(url, default=DEFAULT)
+    store = open_store(url)
     assert isinstance(store, SqliteStore)
     assert store._path == path
 
@@ -38,17 +36,17 @@ def test_a_path_names_an_sqlite_file(url: str, path: Path) -> None:
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite://host/kept.sqlite"])
 def test_an_sqlite_address_without_a_path_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match=f"{url} names no file; write sqlite:///PATH"):
-        open_store(url, default=DEFAULT)
+        open_store(url)
 
 
 @pytest.mark.parametrize("url", ["postgresql://host/db", "postgres://me:secret@host:1/db?a=b"])
 def test_a_server_of_postgresql(url: str) -> None:
-    assert isinstance(open_store(url, default=DEFAULT), PostgresStore)
+    assert isinstance(open_store(url), PostgresStore)
 
 
 @pytest.mark.parametrize("url", ["s3://bucket/folder", "memory://x", "gs://b", "file:///srv/kept"])
 def test_other_schemes_are_fsspec_s(url: str) -> None:
-    assert isinstance(open_store(url, default=DEFAULT), ObjectStore)
+    assert isinstance(open_store(url), ObjectStore)
 
 
 def test_the_default_is_in_the_user_s_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +62,7 @@ def test_a_file_is_opened_without_what_the_other_stores_need() -> None:
     script = (
         "import pathlib, sys\n"
         "from codeio.language_model.store.opening import open_store\n"
-        "open_store('', default=pathlib.Path('x'))\n"
+        "open_store('x')\n"
         "print({'psycopg', 'psycopg_pool', 'fsspec'} & sys.modules.keys())\n"
     )
     told = subprocess.run(

@@ -27,7 +27,6 @@ def test_every_category_has_its_line() -> None:
         (" Logic Puzzles.\n", "logic_puzzles"),
         ("**logic-puzzles**", "logic_puzzles"),
         ("`SYSTEM_MODELLING`", "system_modelling"),
-        ("<think>mathematics?</think>\n\nnon-reasoning", "non_reasoning"),
         ("", None),
         ("puzzles", None),
         ("It is mathematics", None),

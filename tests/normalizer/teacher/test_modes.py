@@ -108,7 +108,10 @@ async def test_the_filters_go_before_and_leave_their_score(sandbox: Pool) -> Non
     stage = normalizer(sandbox, model, mode="static", completion_samples=3, **EVERYTHING)
     [program] = await records(stage, USABLE)
     assert isinstance(program, Program)
-    assert program.scores == {"completion_rate": pytest.approx(1 / 3)}
+    assert program.scores == {
+        "category:mathematics": 1,
+        "completion_rate": pytest.approx(1 / 3),
+    }
     assert model.purposes == ["category", *["completion"] * 3]
     with pytest.raises(Rejected, match="category:algorithms"):
         await records(normalizer(sandbox, Scripted(["algorithms"]), **EVERYTHING), USABLE)

@@ -20,12 +20,11 @@ GOOD = Normalised(problem=PROBLEM, description=DESCRIPTION, code=CODE, generator
         reply_of(),
         reply_of().replace("\n", "\r\n"),
         f"Sure, here it is.\n\n{reply_of()}",
-        f"<think>\n## Problem\nIs it one?\n</think>\n{reply_of()}",
         reply_of().replace("## Problem", "### **Problem:**").replace("## Code", "# CODE"),
         reply_of().replace("```python", "~~~~py").replace("```", "~~~~"),
         reply_of() + "\nThe generator reaches every branch.\n",
     ],
-    ids=["plain", "crlf", "preface", "reasoning", "headings", "fences", "closing words"],
+    ids=["plain", "crlf", "preface", "headings", "fences", "closing words"],
 )
 def test_what_models_vary_is_read_all_the_same(text: str) -> None:
     assert read_reply(text) == GOOD
@@ -75,7 +74,6 @@ def test_each_defect_is_named(text: str, words: str) -> None:
     [
         "NOTHING: it only plots",
         "**NOTHING:** it only plots",
-        "<think>\nHm.\n</think>\n\nNOTHING: it only plots\n",
         "I looked.\nNOTHING: it only plots",
     ],
 )
@@ -99,7 +97,6 @@ ANY_PIECE = st.sampled_from(
             CODE,
             GENERATOR,
             DESCRIPTION,
-            "</think>",
             "\0",
             "\ud800",
         ),
@@ -118,7 +115,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
 
 
 PROSE = st.text(st.characters(codec="utf-8", exclude_characters="`~#\r"), min_size=1).filter(
-    lambda text: text.strip() and "def main_solution" not in text and "</think>" not in text
+    lambda text: text.strip() and "def main_solution" not in text
 )
 
 

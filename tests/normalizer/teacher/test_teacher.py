@@ -183,13 +183,6 @@ async def test_after_an_empty_reply_the_same_is_asked_anew(teacher: MakeTeacher)
         await records(teacher(Scripted(["", " \n"])), FILE)
 
 
-async def test_what_no_endpoint_takes_is_not_sent_back(teacher: MakeTeacher) -> None:
-    model = Scripted([reply_of(problem="\ud800"), reply_of()])
-    assert len(await records(teacher(model), FILE)) == 1
-    for message in model.asked[1].messages:
-        message.content.encode()
-
-
 async def test_a_program_that_somebody_made_already_is_not_asked_for(teacher: MakeTeacher) -> None:
     model = Scripted()
     given = RawFile(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeio.language_model.store.sqlite import SqliteStore
 from codeio.runtime.errors import UsageError
+from codeio.runtime.settings import user_folder
 
 if TYPE_CHECKING:
     from codeio.language_model.store import ResponseStore
@@ -18,24 +18,21 @@ def default_store() -> Path:
 
     No cache: what it holds was paid for.
     """
-    data = os.environ.get("XDG_DATA_HOME", "")
-    # A relative path is to be ignored, say the rules.
-    folder = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
-    return folder / "codeio" / "responses.sqlite"
+    return user_folder("XDG_DATA_HOME", otherwise=".local/share") / "responses.sqlite"
 
 
-def open_store(url: str, *, default: Path) -> ResponseStore:
+def open_store(url: str) -> ResponseStore:
     """Return the store at an address, to be opened with `async with`.
 
     The address is a path or `sqlite:///path` of an SQLite file,
     `postgresql://...`, another `scheme://...` that fsspec knows, or empty for
-    the default path.
+    `default_store`.
 
     Raises:
         UsageError: there is no such kind of store.
     """
     if not url:
-        return SqliteStore(default)
+        return SqliteStore(default_store())
     scheme, separator, rest = url.partition("://")
     match scheme.lower():
         case _ if not separator:

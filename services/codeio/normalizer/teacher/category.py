@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from codeio.language_model import Message, Question
 from codeio.normalizer.teacher.conversation import asked_again
-from codeio.normalizer.teacher.markup import without_reasoning
 from codeio.normalizer.teacher.prompts import CATEGORIES, category_again, category_request
 from codeio.runtime.errors import Rejected
 
@@ -52,6 +51,6 @@ class CategoryFilter:
 
 def read_category(reply: str) -> Category | None:
     """Return the category that a reply is the name of; case, spaces and marks are no matter."""
-    words = re.findall(r"[a-z]+", without_reasoning(reply).lower())
+    words = re.findall(r"[a-z]+", reply.lower())
     name = "_".join(words)
     return next((category for category in CATEGORIES if category == name), None)

@@ -19,6 +19,5 @@ def asked_again(question: Question, reply: Reply, *, told: str, purpose: str) ->
         return Question(
             question.messages, sample_index=question.sample_index + 1, purpose=question.purpose
         )
-    # Half a surrogate pair, which a model may write, cannot be sent back.
-    said = Message("assistant", reply.content.encode(errors="replace").decode())
+    said = Message("assistant", reply.content)
     return Question((*question.messages, said, Message("user", told)), purpose=purpose)

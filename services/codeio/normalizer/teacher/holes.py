@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from codeio.normalizer.assemble import program_source
 from codeio.normalizer.scopes import Function
 from codeio.normalizer.source import parse, syntax_tree
-from codeio.normalizer.teacher.markup import Block, parts, without_reasoning
+from codeio.normalizer.teacher.markup import Block, parts
 from codeio.normalizer.teacher.prompts import HOLE
 from codeio.normalizer.units import closed, logic_of, state_resets
 from codeio.runtime.errors import Rejected
@@ -145,7 +145,7 @@ def _written(reply: str, qualified: str) -> list[ast.stmt] | None:
     """Return the body of the function that a reply holds, with what it imports before it."""
     blocks = [part.text for part in parts(reply) if isinstance(part, Block)]
     name = qualified.rsplit(".", maxsplit=1)[-1]
-    for source in blocks or [without_reasoning(reply)]:
+    for source in blocks or [reply]:
         try:
             tree = syntax_tree(textwrap.dedent(source))
         except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
-_END_OF_REASONING = "</think>"
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,9 @@ class Block:
 Part: TypeAlias = Line | Block
 
 
-def without_reasoning(reply: str) -> str:
-    """Return what follows the reasoning, where an endpoint leaves that in the reply."""
-    return reply.rpartition(_END_OF_REASONING)[2]
-
-
 def parts(reply: str) -> Iterator[Part]:
-    """Yield the lines and blocks of a reply in order, those of its reasoning aside."""
-    lines = iter(without_reasoning(reply).replace("\r\n", "\n").split("\n"))
+    """Yield the lines and blocks of a reply in order."""
+    lines = iter(reply.replace("\r\n", "\n").split("\n"))
     for line in lines:
         fence = _FENCE.match(line)
         if fence is None:
@@ -59,10 +53,3 @@ def parts(reply: str) -> Iterator[Part]:
                 break
             inside.append(inner)
         yield Block(fence[2].strip(), "".join(f"{text}\n" for text in inside), closed)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """Return the text as a block whose fence is longer than any inside."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codeio.normalizer.teacher.markup import fenced
 from codeio.normalizer.teacher.reply import (
     CODE,
     DESCRIPTION,
@@ -16,6 +15,7 @@ from codeio.normalizer.teacher.reply import (
     NOTHING,
     PROBLEM,
 )
+from codeio.runtime.markdown import fenced
 from codeio.runtime.records import ENTRY_POINT, GENERATOR
 
 if TYPE_CHECKING:
