@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from codeio.language_model.chat import Reply
+from codeio.runtime.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,10 @@ _TOO_LONG = re.compile(
 # The opening mark may stand in the prompt already, as some chat templates have it.
 _THOUGHT = re.compile(r"\s*(?:<think>)?((?:(?!<think>).)*)</think>\s*", re.DOTALL)
 _UNFINISHED_THOUGHT = re.compile(r"\s*<think>(.*)\Z", re.DOTALL)
+
+
+class TooSlow(TransientError):
+    """The endpoint gave no answer in time; it may have too much to do."""
 
 
 class RequestRefused(Exception):

@@ -16,6 +16,7 @@ from codeio.language_model.completions import (
     FILTERED,
     REFUSALS,
     RequestRefused,
+    TooSlow,
     empty_reply,
     read_completion,
     reasoning_of,
@@ -98,7 +99,7 @@ class Endpoint:
                 return empty_reply(FILTERED)
             raise named from error
         except (TimeoutError, openai.APIConnectionError, httpx2.TransportError) as error:
-            raise TransientError(f"{self.url} {self._unreached(error)}") from error
+            raise self._unreached(error) from error
         except (openai.APIError, ValueError) as error:
             raise TransientError(f"{self.url} gave a malformed answer: {_cut(error)}") from error
 
@@ -143,13 +144,13 @@ class Endpoint:
         fields["usage"] = usage.to_dict() if usage else {}
         return read_completion(fields, self._settings)
 
-    def _unreached(self, error: Exception) -> str:
+    def _unreached(self, error: Exception) -> TransientError:
         cause = error.__cause__ or error
         timeouts = (TimeoutError, openai.APITimeoutError, httpx2.TimeoutException)
         # A connection that is refused comes as one whose time was up.
         if isinstance(error, timeouts) and not isinstance(cause, httpx2.ConnectTimeout):
-            return f"gave no answer in {self._settings.timeout_seconds:g} s"
-        return f"cannot be reached: {_cut(cause)}"
+            return TooSlow(f"{self.url} gave no answer in {self._settings.timeout_seconds:g} s")
+        return TransientError(f"{self.url} cannot be reached: {_cut(cause)}")
 
     def _body(self, question: Question) -> dict[str, Any]:
         return request_body(question, model=self._model, parameters=self._parameters)

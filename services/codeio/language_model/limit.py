@@ -7,15 +7,16 @@ limit tells it: where twice the calls take twice the time, they only queue.
 - At first the limit grows fourfold after each half round that brought clearly more work.
 - Then, ever more rarely, one round is spent on a slightly higher limit, which
   stays if it brought more; or on a lower one, when calls have become slower.
-- Each call that is turned away lowers the limit by one, since there was one
-  too many; in one round at most by half, for the endpoint may count otherwise.
+- Each call that is turned away, or not answered in time, lowers the limit by
+  one, since there was one too many; in one round at most by half, for the
+  endpoint may count otherwise.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FIRST = 32
+_FIRST = 16
 _RAMP = 4
 # Of what a higher limit could bring at best, so much must have come.
 _RAMP_GAIN = 0.25
@@ -93,7 +94,7 @@ class AdaptiveLimit:
             self._judge(round_)
 
     def turned_away(self, begun_in: Round) -> None:
-        """Note that a call was not begun, since there were too many."""
+        """Note that a call was not begun or not ended, since there were too many."""
         self.in_flight -= 1
         begun_in.turned_away += 1
         found = max(begun_in.limit // 2, begun_in.limit - begun_in.turned_away, 1)

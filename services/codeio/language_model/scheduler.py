@@ -21,7 +21,7 @@ import structlog
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type
 
-from codeio.language_model.completions import REFUSED, RequestRefused
+from codeio.language_model.completions import REFUSED, RequestRefused, TooSlow
 from codeio.language_model.limit import AdaptiveLimit, Round
 from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError
 
@@ -218,7 +218,10 @@ class Scheduler:
             raise
         except TransientError as error:
             self._tally.failed += 1
-            lane.limit.failed()
+            if isinstance(error, TooSlow):
+                lane.limit.turned_away(begun_in)
+            else:
+                lane.limit.failed()
             self._failed(lane, error)
             raise
         except RequestRefused as error:
