@@ -119,7 +119,7 @@ async def test_a_failing_endpoint_is_left_alone_until_it_answers(asking: Asking)
     healthy = asyncio.Event()
 
     async def script(asked: Asked) -> Answer:
-        if asked.number >= 34:
+        if asked.number >= 18:
             healthy.set()
         return Answer() if healthy.is_set() else Answer(status=500, error={"message": "oops"})
 
