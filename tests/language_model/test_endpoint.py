@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codeio.language_model.chat import ContextTooLong
-from codeio.runtime.errors import Rejected, Stopped, TransientError
+from codeio.runtime.errors import Rejected, Stopped, TransientError, UsageError
+from codeio.runtime.settings import Settings, TeacherSettings
 from tests.language_model.conftest import question
 from tests.language_model.scripted import Answer, Asked, ScriptedServer
 
@@ -55,6 +57,37 @@ async def test_thoughts_at_the_head_of_an_answer_are_reasoning(
     async with asking(ScriptedServer(always(Answer(text)))) as model:
         reply = await model.ask(question())
     assert (reply.reasoning, reply.content) == (reasoning, content)
+
+
+async def test_content_in_parts_is_put_together(asking: Asking) -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Two and two."}]},
+        {"type": "text", "text": "It is "},
+        {"type": "text", "text": "4."},
+    ]
+    body = {"choices": [{"finish_reason": "stop", "message": {"content": parts}}], "usage": None}
+    async with asking(ScriptedServer(always(Answer(raw=json.dumps(body).encode())))) as model:
+        reply = await model.ask(question())
+    assert (reply.reasoning, reply.content) == ("Two and two.", "It is 4.")
+
+
+async def test_a_rate_limit_that_speaks_of_billing_is_a_rate_limit(asking: Asking) -> None:
+    async def script(asked: Asked) -> Answer:
+        said = "Rate limit reached. Visit the billing page to add a payment method."
+        busy = Answer(status=429, error={"message": said, "code": "rate_limit_exceeded"})
+        return Answer() if asked.number else busy
+
+    async with asking(ScriptedServer(script), give_up_seconds=30) as model:
+        assert (await model.ask(question())).content == "yes"
+
+
+async def test_secrets_of_an_address_are_not_told(asking: Asking) -> None:
+    with pytest.raises(UsageError) as refusal:
+        async with asking(base_url="http://me:PASSWORD@127.0.0.1:1/v1"):
+            pass
+    assert "PASSWORD" not in str(refusal.value)
+    told = Settings(teacher=TeacherSettings(base_url="http://127.0.0.1:1/v1?key=SECRET")).told()
+    assert "SECRET" not in str(told)
 
 
 async def test_the_request_has_what_the_settings_say(asking: Asking) -> None:
@@ -148,7 +181,28 @@ async def test_without_a_key_no_other_one_is_sent(
             Stopped,
             "unknown field reasoning_effort.*check teacher.model, teacher.body",
         ),
+        (
+            Answer(
+                status=400,
+                error={
+                    "message": "'max_tokens' is too large: 9999. This model's maximum context "
+                    "length is 2048 tokens"
+                },
+            ),
+            Stopped,
+            "max_tokens.*check teacher.model, teacher.body",
+        ),
         (Answer(status=500, error={"message": "oops"}), TransientError, "failed .500: oops"),
+        (
+            Answer(raw=b'{"error": {"message": "upstream died", "code": 502}}'),
+            TransientError,
+            "upstream died",
+        ),
+        (
+            Answer(raw=b'{"choices": [{"finish_reason": "error", "message": {"content": ""}}]}'),
+            TransientError,
+            "an error in place of an answer",
+        ),
         (Answer(raw=b"<html>not json</html>"), TransientError, "malformed"),
         (Answer(raw=b'{"choices": []}'), TransientError, "malformed"),
         (Answer(raw=b"[1, 2]"), TransientError, "malformed"),

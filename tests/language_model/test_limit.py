@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeio.language_model.limit import AdaptiveLimit
+from codeio.language_model.limit import AdaptiveLimit, Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,25 +26,33 @@ class Simulation:
     latency: Callable[[int], float]
     most: int = 10**9
     """Calls at a time; further ones are turned away at once."""
+    share_away: float = 0.0
+    """Of the others so many are turned away by chance."""
     now: float = 0.0
     answered: int = 0
-    _ends: list[tuple[float, int, float, object]] = field(default_factory=list)
+    _accepted: int = 0
+    _ends: list[tuple[float, int, float, Round, bool]] = field(default_factory=list)
+    _chance: random.Random = field(default_factory=lambda: random.Random(0))
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def run(self, answers: int) -> None:
         goal = self.answered + answers
         while self.answered < goal:
             while self.limit.room > 0:
-                token = self.limit.begin()
-                if len(self._ends) >= self.most:
-                    self.limit.turned_away(token)
-                    continue
-                seconds = self.latency(len(self._ends) + 1)
-                entry = (self.now + seconds, next(self._numbers), seconds, token)
+                begun_in = self.limit.begin()
+                taken = self._accepted < self.most and self._chance.random() >= self.share_away
+                self._accepted += taken
+                # A place is held for a while after its call was turned away.
+                seconds = self.latency(self._accepted) if taken else 0.3
+                entry = (self.now + seconds, next(self._numbers), seconds, begun_in, taken)
                 heapq.heappush(self._ends, entry)
-            self.now, _, seconds, token = heapq.heappop(self._ends)
-            self.limit.answered(token, seconds=seconds, work=1.0)
-            self.answered += 1
+            self.now, _, seconds, begun_in, taken = heapq.heappop(self._ends)
+            self._accepted -= taken
+            if taken:
+                self.limit.answered(begun_in, seconds=seconds, work=1.0)
+                self.answered += 1
+            else:
+                self.limit.turned_away(begun_in, seconds=seconds)
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 32, 100, 256])
@@ -55,6 +64,17 @@ def test_it_finds_how_many_an_endpoint_takes_and_stays_there(most: int) -> None:
     rate = most * 50 / (simulation.now - before)
     assert rate >= 0.95 * most
     assert simulation.limit.limit <= 2 * most
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.2, 0.5])
+def test_it_stays_up_where_calls_are_turned_away_whatever_their_number(share: float) -> None:
+    simulation = Simulation(AdaptiveLimit(most=256), lambda _: 1.0, share_away=share)
+    simulation.run(5_000)
+    before = simulation.now
+    simulation.run(20_000)
+    rate = 20_000 / (simulation.now - before)
+    used = 1 / (1 + 0.3 * share / (1 - share))
+    assert rate >= 0.7 * 256 * used
 
 
 def test_it_does_not_queue_more_where_the_calls_only_become_slower() -> None:
@@ -85,7 +105,7 @@ def test_it_goes_up_when_the_endpoint_bears_more_than_before() -> None:
 @given(st.lists(st.sampled_from(["begin", "answer", "away", "fail"]), max_size=300))
 def test_whatever_happens_it_counts_what_is_in_flight_and_keeps_its_bounds(acts: list[str]) -> None:
     limit = AdaptiveLimit(most=50)
-    tokens: list[object] = []
+    tokens: list[Round] = []
     for act in acts:
         if act == "begin" or not tokens:
             tokens.append(limit.begin())
@@ -94,7 +114,7 @@ def test_whatever_happens_it_counts_what_is_in_flight_and_keeps_its_bounds(acts:
         if act == "answer":
             limit.answered(token, seconds=0.5, work=3.0)
         elif act == "away":
-            limit.turned_away(token)
+            limit.turned_away(token, seconds=0.1)
         else:
             limit.failed()
         assert limit.in_flight == len(tokens)

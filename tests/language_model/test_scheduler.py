@@ -28,13 +28,13 @@ async def echo(asked: Asked) -> Answer:
 
 
 async def test_an_endpoint_that_takes_few_at_a_time_answers_all(asking: Asking) -> None:
-    server = ScriptedServer(limited(seconds=0.01, most=5))
+    server = ScriptedServer(limited(seconds=0.1, most=5))
     async with asking(server) as model:
         assert await ask_all(model, 200) == ["yes"] * 200
         assert model.tally.answered == 200
         assert model.tally.turned_away == server.asked - 200
     # Who has found the limit hardly runs into it any more.
-    assert server.asked < 280
+    assert server.asked < 320
 
 
 async def test_a_tenth_that_fails_at_random_is_asked_again_and_nothing_is_lost(
@@ -206,3 +206,65 @@ async def test_a_budget_of_tokens_a_minute_is_kept(asking: Asking) -> None:
         # About 1,000 tokens each, where 2,000 come at once and 1,000 each further second.
         await asyncio.gather(*(model.ask(question(f"{n}" + "word " * 700)) for n in range(4)))
     assert time.monotonic() - started >= 1.5
+
+
+async def test_retry_after_zero_is_no_invitation_to_hammer(asking: Asking) -> None:
+    async def script(_: Asked) -> Answer:
+        return Answer(status=429, error={"message": "busy"}, headers={"retry-after": "0"})
+
+    server = ScriptedServer(script)
+    async with asking(server, give_up_seconds=1) as model:
+        with pytest.raises(Stopped, match="no endpoint has answered"):
+            await model.ask(question())
+    assert server.asked < 10
+
+
+async def test_a_long_pause_does_not_outlast_the_patience(asking: Asking) -> None:
+    async def script(_: Asked) -> Answer:
+        return Answer(status=429, error={"message": "busy"}, headers={"retry-after": "1e9"})
+
+    async with asking(ScriptedServer(script), give_up_seconds=0.5) as model:
+        async with asyncio.timeout(20):
+            with pytest.raises(Stopped, match="no endpoint has answered"):
+                await model.ask(question())
+
+
+async def test_an_endpoint_with_a_wrong_key_does_not_take_the_others_along(asking: Asking) -> None:
+    async def refuse(_: Asked) -> Answer:
+        return Answer(status=401, error={"message": "no such key"})
+
+    wrong, right = ScriptedServer(refuse), ScriptedServer(echo)
+    async with (
+        wrong.serving() as first,
+        right.serving() as second,
+        asking(endpoints=[{"base_url": first}, {"base_url": second}]) as model,
+    ):
+        assert await ask_all(model, 40) == [f"question {n}" for n in range(40)]
+
+
+async def test_a_budget_without_a_known_price_is_refused_and_not_ignored(asking: Asking) -> None:
+    async with asking(ScriptedServer(echo), budget_usd=1) as model:
+        await model.ask(question("a"))
+        with pytest.raises(Stopped, match=r"teacher\.prompt_usd_per_million"):
+            await model.ask(question("b"))
+
+
+async def test_who_asks_again_joins_the_call_that_is_on_its_way(asking: Asking) -> None:
+    came, release = asyncio.Event(), asyncio.Event()
+
+    async def script(_: Asked) -> Answer:
+        came.set()
+        await release.wait()
+        return Answer("once")
+
+    server = ScriptedServer(script)
+    async with asking(server) as model:
+        first = asyncio.create_task(model.ask(question()))
+        await came.wait()
+        first.cancel()
+        await asyncio.wait([first])
+        second = asyncio.create_task(model.ask(question()))
+        await asyncio.sleep(0)
+        release.set()
+        assert (await second).content == "once"
+    assert server.asked == 1

@@ -75,9 +75,14 @@ def test_a_setting_that_is_none(codeio: Codeio, code: Path, tmp_path: Path) -> N
     assert "settings.yaml" in told
 
 
-def test_a_teacher_that_is_not_there(codeio: Codeio, code: Path, tmp_path: Path) -> None:
+def test_a_teacher_that_is_not_named(codeio: Codeio, code: Path, tmp_path: Path) -> None:
     told = refused(codeio, "run", code, "--teacher", "openai", out=tmp_path / "out")
-    assert "--teacher trace" in told
+    assert "CODEIO_TEACHER__MODEL" in told
+
+
+def test_what_is_to_be_rewritten_needs_a_model(codeio: Codeio, code: Path, tmp_path: Path) -> None:
+    told = refused(codeio, "run", code, "--ground", "trace", out=tmp_path / "out")
+    assert "use --teacher openai" in told
 
 
 def test_a_bad_row_among_many_is_counted_and_skipped(codeio: Codeio, tmp_path: Path) -> None:

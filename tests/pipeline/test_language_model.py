@@ -229,6 +229,7 @@ async def test_a_budget_ends_a_run_that_goes_on_with_a_larger_one(runs: Runs) ->
         assert done.code == 1
         assert "the budget of 10 US dollars is used up" in done.stderr
         assert server.asked <= 10
+        assert server.asked == runs.report()["teacher"]["answered"]
         report = runs.report()
         assert report["teacher"]["cost_usd"] == server.asked
         assert "budget" in report["stopped"]

@@ -84,9 +84,28 @@ async def test_claims_are_confirmed_and_refuted_by_a_trace(sandbox: Sandbox) -> 
     claim = given.turns[0].claims.add(
         kind=Claim.KIND_OUTPUT, input_json='{"how": "", "n": 10}', value_json="3"
     )
-    assert (await sample_of(verifier(sandbox), given)).claims_checked
+    found = await sample_of(verifier(sandbox, check_claims=True), given)
+    assert found.claims_checked
+    assert (found.turns[0].statements.supported, found.turns[0].statements.contradicted) == (1, 0)
     claim.value_json = "4"
-    assert not (await sample_of(verifier(sandbox), given)).claims_checked
+    found = await sample_of(verifier(sandbox, check_claims=True), given)
+    assert not found.claims_checked
+    assert (found.turns[0].statements.supported, found.turns[0].statements.contradicted) == (0, 1)
+
+
+async def test_what_any_rationale_states_is_compared_with_a_trace(sandbox: Sandbox) -> None:
+    code = "def main_solution(n):\n    total = n * 2\n    return total\n"
+    given = attempt(
+        OUTPUT,
+        'With n = 10 the value of `total` becomes 25.\n\n{"output": 20}',
+        program=Program(code=code, entry_point="main_solution"),
+        input_json='{"n": 10}',
+        output_json="20",
+    )
+    found = await sample_of(verifier(sandbox, check_claims=True), given)
+    assert found.verdict == Verdict.VERDICT_CORRECT
+    assert not found.claims_checked
+    assert found.turns[0].statements.contradicted == 1
 
 
 def _recorded(path: Path) -> list[tuple[Program, dict[str, Any]]]:

@@ -39,13 +39,18 @@ class CotGenerator:
         if isinstance(record, Attempt):
             yield await self._revise(record)
             return
-        async with asyncio.TaskGroup() as tasks:
-            asked = [
-                tasks.create_task(self._attempt(record, index))
-                for index in range(self._settings.samples_per_task)
-            ]
-        for task in asked:
-            yield task.result()
+        # One that fails takes no other along, which may be paid for.
+        found = await asyncio.gather(
+            *(self._attempt(record, index) for index in range(self._settings.samples_per_task)),
+            return_exceptions=True,
+        )
+        attempts = [attempt for attempt in found if isinstance(attempt, Attempt)]
+        errors = [error for error in found if isinstance(error, Exception)]
+        refused = all(isinstance(error, Rejected) for error in errors)
+        if errors and not (attempts and refused):
+            raise errors[0] if len(errors) == 1 else ExceptionGroup("samples failed", errors)
+        for attempt in attempts:
+            yield attempt
 
     async def _attempt(self, task: PredictionTask, index: int) -> Attempt:
         turn = await self._first_turn(task, index)

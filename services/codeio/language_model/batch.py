@@ -40,6 +40,8 @@ MOST_REQUESTS = 50_000
 """The most that OpenAI takes in one file."""
 
 _PATH = "/v1/chat/completions"
+# Responses that are put together share a sync of the disk.
+_AT_ONCE = 256
 
 
 class BatchModel:
@@ -97,6 +99,9 @@ class BatchModel:
             self.waiting -= 1
         raise AssertionError("what stops the waiting is an error")
 
+    async def finish(self) -> None:
+        """Do nothing: no answer is on its way."""
+
     def stop(self) -> None:
         """End the waiting of all questions with `Stopped`."""
         if self._stopped.done():
@@ -140,6 +145,7 @@ async def add_results(
         those are asked for again by the next run.
     """
     counts = Counter(added=0, failed=0, malformed=0)
+    putting: list[asyncio.Future[None]] = []
     for line in lines:
         if not line.strip():
             continue
@@ -155,8 +161,12 @@ async def add_results(
         if reply is None:
             counts["failed"] += 1
             continue
-        await store.put(key, reply.to_text())
+        putting.append(asyncio.ensure_future(store.put(key, reply.to_text())))
         counts["added"] += 1
+        if len(putting) >= _AT_ONCE:
+            await asyncio.gather(*putting)
+            putting.clear()
+    await asyncio.gather(*putting)
     return counts
 
 
@@ -167,10 +177,10 @@ def _result(status: int, response: Any, settings: TeacherSettings) -> Reply | No
         return None
     body = response.get("body") or {}
     error = body.get("error") or body
-    kind = refusal_kind(
-        status, code=str(error.get("code") or ""), message=str(error.get("message") or "")
-    )
-    return empty_reply(kind)
+    code = str(error.get("code") or "")
+    if "billing" in code or "quota" in code:
+        return None
+    return empty_reply(refusal_kind(status, code=code, message=str(error.get("message") or "")))
 
 
 async def add_results_of(path: str, settings: TeacherSettings) -> Counter[str]:
@@ -180,9 +190,12 @@ async def add_results_of(path: str, settings: TeacherSettings) -> Counter[str]:
         UsageError: the file cannot be read, or no line of it is a result.
         Stopped: the store cannot be written.
     """
-    with open_text(path) as lines:
-        async with open_store(settings.store) as store:
-            counts = await add_results(lines, store, settings=settings)
+    try:
+        with open_text(path) as lines:
+            async with open_store(settings.store) as store:
+                counts = await add_results(lines, store, settings=settings)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8: {error}; give the results file") from error
     if counts["malformed"] and not counts["added"] + counts["failed"]:
         raise UsageError(
             f"{path} holds no results of a batch; each line must be a JSON object with "

@@ -26,6 +26,7 @@ _TOO_LONG = re.compile(
     r"|(prompt|input|request).{0,40}too (long|large)|longer than the model",
     re.IGNORECASE,
 )
+_OF_MAX_TOKENS = re.compile(r"max_(?:completion_)?tokens\W.{0,20}(?:is|too|must|exceed)")
 # The opening mark may stand in the prompt already, as some chat templates have it.
 _THOUGHT = re.compile(r"\s*(?:<think>)?((?:(?!<think>).)*)</think>\s*", re.DOTALL)
 _UNFINISHED_THOUGHT = re.compile(r"\s*<think>(.*)\Z", re.DOTALL)
@@ -65,7 +66,7 @@ def read_completion(fields: Any, settings: TeacherSettings) -> Reply:
     """
     try:
         return _read(fields, settings)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"no chat completion: {error!r}") from error
 
 
@@ -73,6 +74,9 @@ def refusal_kind(status: int, *, code: str, message: str) -> str:
     """Tell why a request was refused: filtered, too long, or for another reason of its own."""
     if code == FILTERED:
         return FILTERED
+    # That names the model's length too, and is no matter of the question.
+    if _OF_MAX_TOKENS.search(message):
+        return REFUSED
     if status == 413 or _TOO_LONG.search(f"{code} {message}"):
         return TOO_LONG
     return REFUSED
@@ -90,11 +94,16 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 
 def _read(fields: Any, settings: TeacherSettings) -> Reply:
+    if failure := fields.get("error"):
+        raise ValueError(f"an error in place of an answer: {failure}")
     choice = fields["choices"][0]
+    if choice.get("error") or choice.get("finish_reason") == "error":
+        raise ValueError(f"an error in place of an answer: {choice.get('error')}")
     message, usage = choice["message"], fields.get("usage") or {}
     prompt_tokens = int(usage.get("prompt_tokens") or 0)
     completion_tokens = int(usage.get("completion_tokens") or 0)
-    content, reasoning = _text(message.get("content")), reasoning_of(message)
+    content, reasoning = _text(message.get("content"), "text"), reasoning_of(message)
+    reasoning = reasoning or _text(message.get("content"), "thinking")
     if not reasoning and (thought := _THOUGHT.match(content) or _UNFINISHED_THOUGHT.match(content)):
         reasoning, content = thought[1].strip(), content[thought.end() :]
     finish_reason = str(choice.get("finish_reason") or "")
@@ -114,11 +123,12 @@ def _read(fields: Any, settings: TeacherSettings) -> Reply:
     )
 
 
-def _text(content: Any) -> str:
-    """Return the content of a message, which may come in parts."""
+def _text(content: Any, kind: str) -> str:
+    """Return what the content of a message holds of a kind; it may come in parts of several."""
     if isinstance(content, list):
-        return "".join(str(part["text"]) for part in content if part.get("type") == "text")
-    return str(content or "")
+        parts = [part[kind] for part in content if part.get("type") == kind]
+        return "".join(_text(part, "text") for part in parts)
+    return str(content or "") if kind == "text" else ""
 
 
 def _clean(text: str) -> str:

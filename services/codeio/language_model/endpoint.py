@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
@@ -25,6 +28,7 @@ from codeio.language_model.completions import (
     request_parameters,
 )
 from codeio.runtime.errors import Overloaded, Stopped, TransientError
+from codeio.runtime.settings import public_url
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +43,9 @@ _DETAIL_CHARS = 300
 
 # Statuses that ask to come again later, without a fault of the request or of the answer.
 _BUSY = frozenset({429, 503, 529})
-_NO_CREDIT = re.compile(r"insufficient_quota|billing|credit", re.IGNORECASE)
+_NO_CREDIT = re.compile(r"insufficient_quota|billing_(?!details)\w+|insufficient_credit")
+# What is said of a question with a status that else speaks of the key.
+_MODERATED = re.compile(r"flagged|moderation|content policy|safety", re.IGNORECASE)
 
 
 class Endpoint:
@@ -49,7 +55,7 @@ class Endpoint:
     """
 
     def __init__(self, endpoint: EndpointSettings, *, settings: TeacherSettings) -> None:
-        self.url = endpoint.base_url
+        self.url = public_url(endpoint.base_url)
         self.weight = endpoint.weight
         self._settings = settings
         self._model = endpoint.model or settings.model
@@ -124,8 +130,11 @@ class Endpoint:
             stream=True,
             stream_options={"include_usage": True},
         )
-        async with stream:
+        seconds = self._settings.timeout_seconds
+        # Comments that keep a connection alive are no answer.
+        async with stream, asyncio.timeout(seconds) as limit:
             async for chunk in stream:
+                limit.reschedule(asyncio.get_running_loop().time() + seconds)
                 usage = chunk.usage or usage
                 for piece in chunk.choices:
                     fields = piece.delta.to_dict()
@@ -160,9 +169,11 @@ class Endpoint:
         said = _message(error)
         told = f"({error.status_code}: {said})"
         if error.status_code == 402 or (
-            error.status_code == 429 and _NO_CREDIT.search(f"{error.code} {said}")
+            error.status_code in (400, 429) and _NO_CREDIT.search(f"{error.code} {error.type}")
         ):
             return Stopped(f"the account at {self.url} has no credit left {told}; add some")
+        if error.status_code == 403 and _MODERATED.search(said):
+            return RequestRefused(f"{self.url} refuses the request {told}")
         if error.status_code in (401, 403):
             return Stopped(
                 f"{self.url} does not take the key {told}; set CODEIO_TEACHER__API_KEY, or "
@@ -214,12 +225,12 @@ def _cut(what: object) -> str:
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Return the seconds that the endpoint asks to be left alone for."""
     headers = error.response.headers
     for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers[name]) * scale
-        except (KeyError, ValueError):
-            continue
-        if seconds >= 0:
-            return min(seconds, _MOST_RETRY_AFTER)
+        with suppress(KeyError, ValueError):
+            return min(max(float(headers[name]) * scale, 0.0), _MOST_RETRY_AFTER)
+    with suppress(KeyError, ValueError):
+        until = parsedate_to_datetime(headers["retry-after"]) - datetime.now(UTC)
+        return min(max(until.total_seconds(), 0.0), _MOST_RETRY_AFTER)
     return None

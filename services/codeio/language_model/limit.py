@@ -4,12 +4,16 @@ What counts is work done per second. By Little's law it is the number of calls
 at a time over the time that one takes, so a round of as many calls as the
 limit tells it: where twice the calls take twice the time, they only queue.
 
-- At first the limit grows fourfold after each half round that brought clearly more work.
+- At first the limit grows fourfold after each half round that brought clearly
+  more work.
 - Then, ever more rarely, one round is spent on a slightly higher limit, which
   stays if it brought more; or on a lower one, when calls have become slower.
-- Each call that is turned away, or not answered in time, lowers the limit by
-  one, since there was one too many; in one round at most by half, for the
-  endpoint may count otherwise.
+- What is turned away, or not answered in time, shows in the share of the time
+  that places were held by such calls: the limit goes down to the other places.
+  Where that share is the same at the lower limit, it has nothing to do with
+  it, as others ask of the endpoint too: the limit goes back, and the share is
+  borne from then on.
+- When a higher limit is tried, calls that are turned away end the trial at once.
 """
 
 from __future__ import annotations
@@ -25,6 +29,15 @@ _SLOWER = 1.5
 _KEPT = 0.95
 _PATIENCE = 4
 _MOST_PATIENCE = 64
+# Of the places that were used until now, so many must still be.
+_USED = 0.95
+# A lower limit helped when it took away this part of the time that was lost, or so much
+# more of the time is used.
+_HELPED = 0.5
+_MORE_USED = 1.3
+# Turned away of a trial, when the round before had hardly any.
+_MOST_OF_TRIAL = 0.1
+_HARDLY = 0.02
 
 
 @dataclass(slots=True)
@@ -35,9 +48,12 @@ class Round:
     full: bool = False
     """Whether as many ran at a time as were allowed."""
     calls: int = 0
+    """Those answered."""
     seconds: float = 0.0
     work: float = 0.0
     turned_away: int = 0
+    seconds_away: float = 0.0
+    """Time for which calls held places that were turned away."""
 
     @property
     def rate(self) -> float:
@@ -49,6 +65,11 @@ class Round:
         """Seconds of a call for each unit of work."""
         return max(self.seconds, 1e-9) / max(self.work, 1e-9)
 
+    @property
+    def used(self) -> float:
+        """Share of the places' time that led to answers."""
+        return self.seconds / max(self.seconds + self.seconds_away, 1e-9)
+
 
 class AdaptiveLimit:
     """The limit of one endpoint. Not more than `most`, never less than one."""
@@ -59,8 +80,19 @@ class AdaptiveLimit:
         self._round = Round(min(_FIRST, most))
         self._base: Round | None = None
         """The last full round at the limit that holds when no other is tried."""
+        self._cut: Round | None = None
+        """The round after which the limit was lowered since too little of it was used."""
+        self._settling = False
+        """Whether the limit was lowered just now."""
+        self._usual = 1.0
+        """Share of the places' time that is used when there are not too many."""
+        self._ended_trial: Round | None = None
+        self._floor = 1
+        """The limit before the trial that ended early."""
         self._ramping = True
         self._patience = _PATIENCE
+        self._step: int | None = None
+        """By how much the next trial differs; None: by an eighth."""
         self._rounds = 0
         """Full rounds since the last trial."""
 
@@ -93,20 +125,30 @@ class AdaptiveLimit:
         if round_.calls >= needed:
             self._judge(round_)
 
-    def turned_away(self, begun_in: Round) -> None:
-        """Note that a call was not begun or not ended, since there were too many."""
+    def turned_away(self, begun_in: Round, *, seconds: float) -> None:
+        """Note that a call was not begun or not ended, since there were too many.
+
+        `seconds` is the time for which its place was held.
+        """
         self.in_flight -= 1
         begun_in.turned_away += 1
-        found = max(begun_in.limit // 2, begun_in.limit - begun_in.turned_away, 1)
-        if begun_in is self._round:
-            if self._is_trial and self._base:
-                self._patience = min(2 * self._patience, _MOST_PATIENCE)
-                found = max(found, self._base.limit)
-            self._ramping = False
-            self._base = None
-            self._set(found)
-        elif begun_in.limit > found:
-            self._round.limit = max(1, min(self._round.limit, found))
+        begun_in.seconds_away += seconds
+        base = self._base
+        if begun_in is self._round and self._is_trial and base:
+            begun = base.calls + base.turned_away
+            if base.turned_away <= _HARDLY * begun and (
+                begun_in.turned_away > _MOST_OF_TRIAL * begun_in.limit
+            ):
+                self._ramping = False
+                self._tried(kept=False)
+                self._ended_trial = begun_in
+                self._base = None
+                self._floor = base.limit
+                self._set(max(base.limit, begun_in.limit - begun_in.turned_away))
+        elif begun_in is self._ended_trial:
+            # Of the same burst: each of it was one too many.
+            limit = max(self._floor, begun_in.limit - begun_in.turned_away)
+            self._round.limit = min(self._round.limit, limit)
 
     def failed(self) -> None:
         """Note that a call failed, which says nothing of how many are too many."""
@@ -118,6 +160,25 @@ class AdaptiveLimit:
 
     def _judge(self, done: Round) -> None:
         """Draw the conclusion from a round, and set the limit of the next."""
+        if self._settling:
+            # Calls of the round before still held places at the endpoint.
+            self._settling = False
+            self._set(done.limit)
+            return
+        if self._cut is not None:
+            cut, self._cut = self._cut, None
+            helped = min(cut.used + _HELPED * (1 - cut.used), _MORE_USED * cut.used)
+            if done.used < helped:
+                self._usual = done.used
+                self._set(cut.limit)
+                return
+            self._ramping = False
+        chance = (done.calls + done.turned_away) ** -0.5
+        if done.full and done.used < (_USED - chance) * self._usual:
+            self._cut, self._base, self._settling = done, None, True
+            self._set(round(done.limit * done.used / self._usual))
+            return
+        self._usual = max(self._usual, done.used)
         base = self._base
         if not done.full:
             # Nobody wanted more: the same again tells more.
@@ -142,7 +203,7 @@ class AdaptiveLimit:
             kept = (
                 done.rate >= _KEPT * base.rate if fewer else _brought(done, base, share=_TRIAL_GAIN)
             )
-            self._patience = _PATIENCE if kept else min(2 * self._patience, _MOST_PATIENCE)
+            self._tried(kept=kept)
             self._base = done if kept else base
             self._set(self._base.limit)
 
@@ -150,8 +211,18 @@ class AdaptiveLimit:
         slower = self._base is not None and done.slowness > _SLOWER * self._base.slowness
         self._base = done
         self._rounds = 0
-        step = max(1, done.limit // 8)
-        self._set(done.limit - step if slower else done.limit + step)
+        if self._step is None:
+            self._step = max(1, done.limit // 8)
+        self._set(done.limit - self._step if slower else done.limit + self._step)
+
+    def _tried(self, *, kept: bool) -> None:
+        """Come nearer by half steps; where nothing more is to be had, try more rarely."""
+        if kept:
+            self._step, self._patience = None, _PATIENCE
+        elif self._step and self._step > 1:
+            self._step //= 2
+        else:
+            self._step, self._patience = None, min(2 * self._patience, _MOST_PATIENCE)
 
     def _set(self, limit: int) -> None:
         self._round = Round(max(1, min(limit, self._most)))

@@ -14,7 +14,7 @@ from codeio.language_model.scheduler import Scheduler
 from codeio.language_model.store.opening import open_store
 from codeio.language_model.tally import Tally
 from codeio.runtime.errors import UsageError
-from codeio.runtime.settings import EndpointSettings
+from codeio.runtime.settings import EndpointSettings, public_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from codeio.runtime.settings import TeacherSettings
 
 # A paid answer is worth a while of waiting to whoever stops a run.
-_FINISH_SECONDS = 60.0
+_FINISH_SECONDS = 30.0
 
 
 class StoredModel:
@@ -51,7 +51,15 @@ class StoredModel:
         async with lock:
             if (kept := await self._answers.kept(question)) is not None:
                 return kept
-            return await self._scheduler.call(question, partial(self._answers.keep, question))
+            return await self._scheduler.call(
+                question,
+                key=self._answers.key(question),
+                keep=partial(self._answers.keep, question),
+            )
+
+    async def finish(self) -> None:
+        """Wait a while for the answers that are on their way: they are paid for."""
+        await self._scheduler.finish(_FINISH_SECONDS)
 
 
 def check_model(settings: TeacherSettings) -> None:
@@ -74,6 +82,11 @@ def check_model(settings: TeacherSettings) -> None:
         if not endpoint.base_url.startswith(("http://", "https://")):
             raise UsageError(
                 f"teacher.base_url is {endpoint.base_url!r}; it must begin with http:// or https://"
+            )
+        if "@" in endpoint.base_url.partition("://")[2].partition("/")[0]:
+            raise UsageError(
+                f"teacher.base_url {public_url(endpoint.base_url)} holds a user or a password; "
+                "give a key by CODEIO_TEACHER__API_KEY or teacher.api_key_file"
             )
 
 
@@ -101,10 +114,11 @@ async def open_model(settings: TeacherSettings) -> AsyncIterator[StoredModel | B
             for endpoint in _endpoints(settings)
         ]
         scheduler = Scheduler(endpoints, settings=settings, tally=tally)
+        model = StoredModel(store, scheduler, settings=settings, tally=tally)
         try:
-            yield StoredModel(store, scheduler, settings=settings, tally=tally)
+            yield model
         finally:
-            await scheduler.finish(_FINISH_SECONDS)
+            await model.finish()
 
 
 def _endpoints(settings: TeacherSettings) -> tuple[EndpointSettings, ...]:

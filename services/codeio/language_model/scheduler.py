@@ -15,6 +15,7 @@ import itertools
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,6 +42,8 @@ _logger = structlog.get_logger()
 _FAILURES_TO_OPEN = 5
 _LONGEST_PAUSE = 60.0
 _FIRST_PAUSE = 0.5
+_HELD_SECONDS = (0.1, 0.5)
+_TURNED_AWAY_WITHIN = 5.0
 _CHARS_PER_TOKEN = 3.5
 # A minute's budget comes in so many parts, lest a pause let twice the budget through.
 _PARTS = 30
@@ -62,8 +65,8 @@ class _Lane:
     last_failure: str = ""
     silent_since: float | None = None
     """When the first call failed or was turned away that no answer came after."""
-    answers: int = 0
-    """Answers to this process."""
+    retired: Stopped | None = None
+    """Why nothing more is asked of it."""
 
     @property
     def open(self) -> bool:
@@ -71,18 +74,17 @@ class _Lane:
         return self.failures >= _FAILURES_TO_OPEN
 
     def room(self, now: float) -> int:
-        if now < self.paused_until:
+        if self.retired or now < self.paused_until:
             return 0
         return 1 - self.limit.in_flight if self.open else self.limit.room
 
     def answered(self) -> None:
-        self.answers += 1
         self.failures = self.pauses = 0
         self.silent_since = None
 
     def pause(self, now: float, seconds: float | None) -> None:
         """Ask nothing for a while; without a time named, for ever longer."""
-        if seconds is None:
+        if not seconds:
             if now < self.paused_until:
                 return  # calls that failed together are one failure
             doubled = min(_FIRST_PAUSE * 2.0 ** min(self.pauses, 30), _LONGEST_PAUSE)
@@ -125,7 +127,11 @@ class Scheduler:
         self._waiters: list[_Waiter] = []
         self._tickets = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
-        self._paid: set[asyncio.Task[Reply]] = set()
+        self._begun: dict[int, float] = {}
+        """When the calls that are on their way were begun."""
+        self._numbers = itertools.count()
+        self._paid: dict[str, asyncio.Task[Reply]] = {}
+        """Calls that are on their way, by the keys of their questions."""
         self._completion_tokens = 0.0
         """Those of an answer, averaged over the last ones."""
 
@@ -143,17 +149,25 @@ class Scheduler:
         if self._timer:
             self._timer.cancel()
         if self._paid:
-            _logger.info("waiting for answers on their way", calls=len(self._paid))
-            _, late = await asyncio.wait(self._paid, timeout=seconds)
+            _logger.info(
+                "waiting for answers on their way",
+                calls=len(self._paid),
+                seconds=seconds,
+                hint="interrupt once more to give them up",
+            )
+            _, late = await asyncio.wait(self._paid.values(), timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def call(self, question: Question, keep: Callable[[Reply], Awaitable[None]]) -> Reply:
+    async def call(
+        self, question: Question, *, key: str, keep: Callable[[Reply], Awaitable[None]]
+    ) -> Reply:
         """Make a call when there is room for it, and again when it fails.
 
         What is answered is kept by `keep` before it is returned, also when
-        whoever asked has gone away.
+        whoever asked has gone away; who asks under the same key meanwhile joins
+        in the call that is on its way.
 
         Raises:
             Rejected: the endpoint refuses this question, and no other.
@@ -162,7 +176,7 @@ class Scheduler:
                 may be spent.
         """
         ticket = next(self._tickets)
-        tries = _Tries(self._settings.attempts)
+        tries = _Tries(self._settings.attempts, busy=lambda: self.in_flight > 0)
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type((TransientError, RequestRefused)),
@@ -171,33 +185,43 @@ class Scheduler:
                 reraise=True,
             ):
                 with attempt:
-                    return await self._try(question, ticket, keep)
+                    return await self._try(question, ticket, key, keep)
         except RequestRefused as error:
             # No call was ever taken: this is no matter of one question.
             raise Stopped(f"{error}; check teacher.model, teacher.body and the like") from error
         raise AssertionError("a retry ends with a result or an error")
 
     async def _try(
-        self, question: Question, ticket: int, keep: Callable[[Reply], Awaitable[None]]
+        self, question: Question, ticket: int, key: str, keep: Callable[[Reply], Awaitable[None]]
     ) -> Reply:
-        place = await self._admitted(ticket)
-        task = asyncio.create_task(self._pay(place, question, keep))
-        self._paid.add(task)
-        task.add_done_callback(self._forget)
+        task = self._paid.get(key)
+        if task is None:
+            place = await self._admitted(ticket)
+            try:
+                self._check_budget()
+            except Stopped:
+                place.lane.limit.failed()
+                self._dispatch()
+                raise
+            task = self._paid[key] = asyncio.create_task(self._pay(place, question, keep))
+            task.add_done_callback(partial(self._forget, key))
         # A call that is on its way costs its money, whoever still waits for it.
         return await asyncio.shield(task)
 
-    def _forget(self, task: asyncio.Task[Reply]) -> None:
-        self._paid.discard(task)
+    def _forget(self, key: str, task: asyncio.Task[Reply]) -> None:
+        del self._paid[key]
         if not task.cancelled():
             task.exception()  # seen, also where nobody waits for it any more
 
     async def _pay(
         self, place: _Place, question: Question, keep: Callable[[Reply], Awaitable[None]]
     ) -> Reply:
+        number = next(self._numbers)
+        self._begun[number] = time.monotonic()
         try:
             reply = await self._on_lane(place.lane, place.begun_in, question)
         finally:
+            del self._begun[number]
             self._dispatch()
         await keep(reply)
         return reply
@@ -205,30 +229,35 @@ class Scheduler:
     async def _on_lane(self, lane: _Lane, begun_in: Round, question: Question) -> Reply:
         started = 0.0
         try:
-            self._check_budget()
             await self._within_rates(lane, question)
             started = time.monotonic()
             reply = await lane.endpoint.complete(question)
         except Overloaded as error:
             self._tally.turned_away += 1
-            lane.limit.turned_away(begun_in)
             self._silent(lane, str(error))
-            if error.retry_after is not None or not lane.limit.in_flight:
+            if error.retry_after or lane.limit.in_flight == 1:
                 lane.pause(time.monotonic(), error.retry_after)
+            # The place stays taken for a moment, lest the next call meets the same at once.
+            await asyncio.sleep(random.uniform(*_HELD_SECONDS))  # noqa: S311
+            lane.limit.turned_away(begun_in, seconds=time.monotonic() - started)
             raise
         except TransientError as error:
             self._tally.failed += 1
             if isinstance(error, TooSlow):
-                lane.limit.turned_away(begun_in)
+                lane.limit.turned_away(begun_in, seconds=time.monotonic() - started)
             else:
                 lane.limit.failed()
             self._failed(lane, error)
             raise
         except RequestRefused as error:
             lane.limit.failed()
-            if lane.answers:
+            if self._tally.answered or self._tally.stored:
                 raise Rejected(REFUSED, str(error)) from error
             raise
+        except Stopped as error:
+            lane.limit.failed()
+            self._retire(lane, error)
+            raise TransientError(str(error)) from error
         except BaseException:
             lane.limit.failed()
             raise
@@ -242,11 +271,27 @@ class Scheduler:
             self._completion_tokens += (reply.completion_tokens - self._completion_tokens) / 16
             return reply
 
+    def _retire(self, lane: _Lane, error: Stopped) -> None:
+        """Ask nothing more of an endpoint; the last one takes the run along.
+
+        Raises:
+            Stopped: it is the last one.
+        """
+        lane.retired = error
+        if all(other.retired for other in self._lanes):
+            raise error
+        _logger.warning("endpoint is not asked any more", error=str(error))
+
     def _check_budget(self) -> None:
         """Refuse a call that the budget may not have room for, those in flight included."""
         budget, tally = self._settings.budget_usd, self._tally
         if budget is None:
             return
+        if tally.answered and not tally.cost_usd:
+            raise Stopped(
+                "teacher.budget_usd is set, but the endpoint does not say what a call costs; set "
+                "teacher.prompt_usd_per_million and teacher.completion_usd_per_million"
+            )
         mean = tally.cost_usd / tally.answered if tally.answered else 0.0
         if tally.cost_usd + mean * self.in_flight > budget:
             raise Stopped(
@@ -294,6 +339,8 @@ class Scheduler:
     def _dispatch(self) -> None:
         """Let as many wait no longer as there is room for."""
         now = time.monotonic()
+        if self._gives_up(now):
+            return
         while self._waiters:
             if self._waiters[0].granted.done():
                 heapq.heappop(self._waiters)
@@ -306,40 +353,60 @@ class Scheduler:
             place = _Place(lane, lane.limit.begin())
             heapq.heappop(self._waiters).granted.set_result(place)
 
-    def _wait_for_room(self, now: float) -> None:
-        """Come back when the first pause ends; give up where all have been silent too long."""
-        silent = min(
-            0.0 if lane.silent_since is None else now - lane.silent_since for lane in self._lanes
-        )
-        if silent > self._settings.give_up_seconds and not self.in_flight:
-            said = "; ".join(lane.last_failure for lane in self._lanes)
+    def _gives_up(self, now: float) -> bool:
+        """End the waiting of all where every endpoint has been silent for too long."""
+        error = self._lanes[-1].retired
+        if not all(lane.retired for lane in self._lanes):
+            silent = self._silent_for(now)
+            # Calls that were not turned away at once may yet be answered.
+            hope = any(now - begun > _TURNED_AWAY_WITHIN for begun in self._begun.values())
+            if hope or silent <= self._settings.give_up_seconds:
+                return False
+            said = "; ".join(lane.last_failure for lane in self._lanes if not lane.retired)
             error = Stopped(
                 f"no endpoint has answered for {silent:.0f} s: {said}; "
                 "when it does, the same command goes on"
             )
-            for waiter in self._waiters:
-                if not waiter.granted.done():
-                    waiter.granted.set_exception(error)
-            self._waiters.clear()
-            return
-        paused = [lane.paused_until for lane in self._lanes if lane.paused_until > now]
+        for waiter in self._waiters:
+            if error and not waiter.granted.done():
+                waiter.granted.set_exception(error)
+        self._waiters.clear()
+        return True
+
+    def _silent_for(self, now: float) -> float:
+        """Return for how many seconds no endpoint has answered; 0 where one does."""
+        return min(
+            0.0 if lane.silent_since is None else now - lane.silent_since
+            for lane in self._lanes
+            if not lane.retired
+        )
+
+    def _wait_for_room(self, now: float) -> None:
+        """Come back when a pause ends, or when it is time to give up."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if paused:
-            delay = max(min(paused) - now, 0.001)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
+        times = [lane.paused_until for lane in self._lanes if lane.paused_until > now]
+        if not times:
+            return
+        times.append(now + self._settings.give_up_seconds - self._silent_for(now))
+        delay = max(min(times) - now, 0.001)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 
 
 class _Tries:
     """When a call is made again. To be turned away counts as no try: the lane sees to it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, busy: Callable[[], bool]) -> None:
         self._most = most
+        self._busy = busy
         self._failures = 0
 
     def enough(self, state: RetryCallState) -> bool:
-        self._failures += not isinstance(_error(state), Overloaded)
+        error = _error(state)
+        # While others wait for their answers, who knows whether every question is refused.
+        counts = not (isinstance(error, RequestRefused) and self._busy())
+        self._failures += counts and not isinstance(error, Overloaded)
         return self._failures >= self._most
 
     def pause(self, state: RetryCallState) -> float:
@@ -347,7 +414,7 @@ class _Tries:
         error = _error(state)
         if isinstance(error, Overloaded):
             return 0.0
-        longest = min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE)
+        longest = min(_FIRST_PAUSE * 2.0 ** min(state.attempt_number, 30), _LONGEST_PAUSE)
         named = error.retry_after if isinstance(error, TransientError) else None
         return max(random.uniform(0, longest), named or 0.0)  # noqa: S311
 

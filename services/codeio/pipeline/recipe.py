@@ -69,7 +69,7 @@ _PROJECTIONS = {
 _CONCURRENCY = {"normalizer": 2, "executor": 2, "cot-generator": 8, "verifier": 8}
 _FINGERPRINT = "settings"
 _TALLY = "teacher"
-_SAVE_SECONDS = 5.0
+_SAVE_SECONDS = 1.0
 # Another machine, or another endpoint of the model, may go on with a run: these change how
 # fast it is and what it may cost, not what comes out.
 _NOT_IN_FINGERPRINT = {
@@ -170,6 +170,7 @@ async def _counting(log: LocalLog, model: StoredModel | BatchModel | None) -> As
         async with beside(save()):
             yield
     finally:
+        await model.finish()
         await log.set_metadata(_TALLY, tally.to_metadata())
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from codeio.runtime.errors import UsageError
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
@@ -29,6 +29,13 @@ def user_folder(variable: str, *, otherwise: str) -> Path:
 def default_home() -> Path:
     """Return `codeio` in the user's cache folder."""
     return user_folder("XDG_CACHE_HOME", otherwise=".cache")
+
+
+def public_url(url: str) -> str:
+    """Return an address as it may be shown: no user, no password, no parameters."""
+    scheme, separator, rest = url.partition("://")
+    authority, stroke, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{stroke}{path}"
 
 
 class Section(BaseModel):
@@ -349,7 +356,10 @@ class Settings(BaseSettings):
         """Return the settings as plain data, to be shown and kept: without secrets."""
         teacher: dict[str, Any] = dict.fromkeys(("api_key", "headers", "store"), True)
         teacher["endpoints"] = {"__all__": {"api_key"}}
-        return self.model_dump(mode="json", exclude={"teacher": teacher})
+        told = self.model_dump(mode="json", exclude={"teacher": teacher})
+        for endpoint in (told["teacher"], *told["teacher"]["endpoints"]):
+            endpoint["base_url"] = public_url(endpoint["base_url"])
+        return told
 
 
 def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
@@ -370,6 +380,8 @@ def load_settings(config: Path | None = None, flags: dict[str, Any] | None = Non
         values = loaded
     try:
         return Settings(**_merge(values, flags or {}))
+    except SettingsError as error:
+        raise UsageError(f"{error}; lists and mappings in the environment are JSON") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

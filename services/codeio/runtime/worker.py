@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from codeio.runtime.errors import TransientError
+from codeio.runtime.errors import Stopped, TransientError
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
 from codeio.runtime.settings import WorkerSettings
@@ -177,6 +177,8 @@ class Worker:
         """Jobs that have a slot or wait for one, unlike those that wait to be tried again."""
         self._settled = asyncio.Event()
         self._draining = False
+        self._stopped: Stopped | None = None
+        """Why the stage cannot go on; what it has begun is finished first."""
         self._ended = False
         self._consumer: Consumer | None = None
 
@@ -210,6 +212,8 @@ class Worker:
                 await self._finish_begun()
                 self._ended = True
                 self._settled.set()
+            if self._stopped:
+                raise self._stopped
         except ExceptionGroup as group:
             raise decisive(group) from None
         finally:
@@ -265,6 +269,10 @@ class Worker:
                 records = await self._handle(record)
                 job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
             except Exception as error:  # noqa: BLE001  (the policy judges every error)
+                if isinstance(cause := decisive(error), Stopped):
+                    self._stopped = self._stopped or cause
+                    self.drain()
+                    return None
                 verdict = self._policy.judge(
                     error,
                     message=message,
@@ -327,7 +335,7 @@ class Worker:
         consumer.wake()
 
     async def _finish_begun(self) -> None:
-        """Give handlers that run the time to finish; abandon all else."""
+        """Give handlers that run the time to finish, if nobody wants to go; abandon all else."""
         begun: list[asyncio.Task[None]] = []
         for lane in self._lanes.values():
             for job in lane.jobs:
@@ -336,7 +344,8 @@ class Worker:
                 else:
                     job.cancel()
         if begun:
-            _, late = await asyncio.wait(begun, timeout=self._settings.drain_seconds)
+            seconds = None if self._stopped else self._settings.drain_seconds
+            _, late = await asyncio.wait(begun, timeout=seconds)
             for task in late:
                 task.cancel()
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 _TIMEOUTS = frozenset({Outcome.OUTCOME_CPU_TIMEOUT, Outcome.OUTCOME_WALL_TIMEOUT})
 
 # What endpoints give as the reason when no answer is to be expected of them.
-_TEACHER_FAILURES = ("error", "fail", "content_filter", "refus", "timeout", "cancel", "abort")
+_TOO_LONG = "context_too_long"
+_TEACHER_FAILURES = (
+    _TOO_LONG,
+    "error",
+    "fail",
+    "content_filter",
+    "refus",
+    "timeout",
+    "cancel",
+    "abort",
+)
 
 # A predicted input need not keep the paper's limits, only be no burden.
 _INPUT_FACTOR = 64
@@ -69,7 +79,11 @@ class Judge:
         except ValueError:
             return _NOT_JUDGEABLE
         if _teacher_failed(turn):
-            return Judgement(Verdict.VERDICT_FAILED, feedback.NO_RESPONSE)
+            # A further turn is longer still.
+            helps = turn.finish_reason != _TOO_LONG
+            return Judgement(
+                Verdict.VERDICT_FAILED, feedback.NO_RESPONSE, another_turn_may_help=helps
+            )
         try:
             answer = _read(task, turn)
         except NoAnswer as error:

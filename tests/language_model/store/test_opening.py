@@ -11,9 +11,10 @@ import pytest
 from codeio.language_model.store.objects import ObjectStore
 from codeio.language_model.store.opening import default_store, open_store
 from codeio.language_model.store.postgres import PostgresStore
-from codeio.language_model.store.remote import without_secrets, words_of
+from codeio.language_model.store.remote import words_of
 from codeio.language_model.store.sqlite import SqliteStore
 from codeio.runtime.errors import UsageError
+from codeio.runtime.settings import public_url
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_file_is_opened_without_what_the_other_stores_need() -> None:
     ],
 )
 def test_an_address_is_shown_without_secrets(url: str, shown: str) -> None:
-    assert without_secrets(url) == shown
+    assert public_url(url) == shown
 
 
 def test_a_password_is_taken_out_of_what_a_server_says() -> None:

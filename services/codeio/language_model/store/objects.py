@@ -21,10 +21,10 @@ from codeio.language_model.store.remote import (
     MEND_AND_START_AGAIN,
     PATIENCE_SECONDS,
     patiently,
-    without_secrets,
     words_of,
 )
 from codeio.runtime.errors import Stopped, UsageError
+from codeio.runtime.settings import public_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class ObjectStore:
 
     def __init__(self, url: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._url = url
-        self._name = without_secrets(url)
+        self._name = public_url(url)
         self._scheme = url.partition("://")[0]
         self._patience = patience_seconds
         self._closed = True

@@ -27,13 +27,6 @@ def patiently(seconds: float, *, may_pass: Callable[[BaseException], bool]) -> A
     )
 
 
-def without_secrets(url: str) -> str:
-    """Return the address as it may be shown: no user, no password, no parameters."""
-    scheme, separator, rest = url.partition("://")
-    authority, stroke, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{stroke}{path}"
-
-
 def words_of(error: BaseException, *, url: str) -> str:
     """Return the first line of what an error says, without the password of the address."""
     first = str(error).strip().partition("\n")[0]

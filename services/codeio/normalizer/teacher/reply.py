@@ -25,10 +25,8 @@ PROBLEM, DESCRIPTION, CODE, GENERATOR_PART = PARTS = (
 )
 NOTHING = "NOTHING"
 
-_HEADING = re.compile(
-    rf"#{{1,6}}\s*\**({'|'.join(PARTS)})\**\s*:?\s*\**\s*#*\s*$", re.IGNORECASE | re.ASCII
-)
-_DECLINED = re.compile(rf"[\s*#>]*{NOTHING}\b[\s*]*:?[\s*]*(.*)", re.ASCII)
+_LONGEST_HEADING = 80
+_DECLINED = re.compile(rf"[\s*#>]*+{NOTHING}\b[\s*]*+:?[\s*]*+(.*)", re.ASCII)
 _TYPICAL = {part.lower(): part for part in PARTS}
 
 
@@ -106,9 +104,8 @@ def _sections(every: Iterable[Part]) -> tuple[list[str], Mapping[str, list[Part]
     found: dict[str, list[Part]] = {}
     current: list[Part] | None = None
     for part in every:
-        heading = _HEADING.fullmatch(part.text.strip()) if isinstance(part, Line) else None
-        if heading:
-            name = _TYPICAL[heading[1].lower()]
+        name = _heading(part.text) if isinstance(part, Line) else None
+        if name:
             if name in found:
                 raise BadReply("part", f"the part `## {name}` comes twice")
             current = found[name] = []
@@ -117,6 +114,14 @@ def _sections(every: Iterable[Part]) -> tuple[list[str], Mapping[str, list[Part]
         elif isinstance(part, Line):
             before.append(part.text)
     return before, found
+
+
+def _heading(line: str) -> str | None:
+    """Return the part that a line is the heading of, however models mark one."""
+    text = line.strip()
+    if not text.startswith("#") or len(text) > _LONGEST_HEADING:
+        return None
+    return _TYPICAL.get(text.strip("#*: \t").lower())
 
 
 def _prose(name: str, section: Sequence[Part]) -> str:
