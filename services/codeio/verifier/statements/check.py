@@ -18,7 +18,9 @@ from codeio.verifier.statements.corrections import answered, corrected
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
+from codeio.verifier.statements.membership import read_membership
 from codeio.verifier.statements.moments import Moments, read_label
+from codeio.verifier.statements.occurrences import Occurrences
 from codeio.verifier.statements.passages import Line, cells, is_separator, lines
 from codeio.verifier.statements.phrases import read_phrases
 from codeio.verifier.statements.results import read_alone, read_results
@@ -26,7 +28,9 @@ from codeio.verifier.statements.run import OPAQUE, Run, loaded
 from codeio.verifier.statements.sentences import sentences
 from codeio.verifier.statements.sequences import read_sequences
 from codeio.verifier.statements.tables import Column, Row, cell, column, judge_table
+from codeio.verifier.statements.things import read_things
 from codeio.verifier.statements.tokens import tokens
+from codeio.verifier.statements.unnamed import read_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +134,7 @@ class _Reader:
             context.inputs = frozenset(context.runs[0].arguments)
         self._candidates = Candidates(context.runs, several=not output_prediction)
         self._moments = {id(run): Moments(run) for run in context.runs}
+        self._occurrences: dict[int, Occurrences] = {}
 
     def read(self) -> None:
         text = self._context.text
@@ -195,6 +200,16 @@ class _Reader:
                 for condition in mentioned(sentence.items):
                     self._context.condition = condition
                 read_results(sentence, self._context, output_prediction=self._output_prediction)
+                if len(self._context.runs) == 1:
+                    occurrences = self._occurring(self._context.runs[0])
+                    read_unnamed(sentence, self._context, occurrences)
+                    read_things(sentence, self._context, occurrences)
+                    read_membership(sentence, self._context, occurrences)
+
+    def _occurring(self, run: Run) -> Occurrences:
+        if id(run) not in self._occurrences:
+            self._occurrences[id(run)] = Occurrences(run)
+        return self._occurrences[id(run)]
 
     def _table(self, rows: Sequence[Line]) -> None:
         text = self._context.text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-from codeio.verifier.statements.instances import differences, is_foreign
+from codeio.verifier.statements.instances import differences, is_elsewhere, is_foreign
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
@@ -197,6 +197,9 @@ def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context
         if support is Support.SUPPORTED and (
             _never_compared(item, context.runs) or is_foreign(item, context.runs)
         ):
+            support = Support.CONTRADICTED
+        elif support is Support.SUPPORTED and is_elsewhere(item, context):
+            context.at_moment(only_moment=True)
             support = Support.CONTRADICTED
         context.add("condition", (item, end), item.text, word, support)
         return

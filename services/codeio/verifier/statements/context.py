@@ -63,13 +63,15 @@ class Context:
             sometime = combined(
                 [judge(run, subject, said, always=always, last=last) for run in self.runs]
             )
-            self._groups[len(self.found)] = (
-                self.window.group,
-                support is Support.CONTRADICTED is not sometime,
-            )
+            self.at_moment(only_moment=support is Support.CONTRADICTED is not sometime)
         text = f"not {said.text}" if said.negated else said.text
         self.add(kind, span, ast.unparse(subject), text, support)
         return support
+
+    def at_moment(self, *, only_moment: bool) -> None:
+        """Note that what is found next is judged at the moment of its line."""
+        if self.window is not None:
+            self._groups[len(self.found)] = (self.window.group, only_moment)
 
     def told(self, name: str, *, before: int) -> Any:
         """Return the value that the text gave a variable shortly before a place, rightly."""

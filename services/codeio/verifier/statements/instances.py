@@ -68,6 +68,58 @@ def is_foreign(item: Item, runs: Sequence[Run]) -> bool:
     return foreign
 
 
+def is_elsewhere(item: Item, context: Context) -> bool:
+    """Tell whether a comparison of numbers is one of the program's, but not at this moment.
+
+    All but one of its parts have to fit the moment, and no other comparison may fit it whole.
+    """
+    if context.window is None or not isinstance(item.node, ast.Compare) or not context.runs:
+        return False
+    found = False
+    for pattern in context.runs[0].source.expressions.values():
+        if not isinstance(pattern, ast.Compare):
+            continue
+        parts = differences(pattern, item.node)
+        if not parts:
+            continue
+        supports = [
+            combined([judge(run, node, said, window=context.window) for run in context.runs])
+            for node, said in ((node, stated(value, repr(value))) for node, value in parts)
+        ]
+        if Support.CONTRADICTED not in supports:
+            return False
+        found = found or (
+            supports.count(Support.CONTRADICTED) == 1 and Support.SUPPORTED in supports
+        )
+    return found
+
+
+def is_untested(number: int, runs: Sequence[Run]) -> bool:
+    """Tell whether the program tests a variable's parity, and no variable is ever this number."""
+    tested = False
+    for node in runs[0].source.expressions.values() if runs else ():
+        match node:
+            case ast.BinOp(left=ast.Name(), op=ast.Mod(), right=ast.Constant(value=2)):
+                tested = True
+            case _:
+                pass
+    return tested and all(run.complete and not _has_number(run, number) for run in runs)
+
+
+def _has_number(run: Run, number: int) -> bool:
+    for node in run.source.expressions.values():
+        if isinstance(node, ast.Name):
+            for episode in run.episodes(node):
+                if episode.value is OPAQUE or stated(number, "").holds(episode.value):
+                    return True
+                if isinstance(episode.value, list | tuple | dict | set) and number in [
+                    *episode.value,
+                    *(episode.value.values() if isinstance(episode.value, dict) else ()),
+                ]:
+                    return True
+    return False
+
+
 def _has_constant(pattern: ast.expr) -> bool:
     return isinstance(pattern, ast.Compare) and isinstance(pattern.left, ast.BinOp)
 

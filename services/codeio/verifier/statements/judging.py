@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from codeio.verifier.statements.run import Run, within
+from codeio.verifier.statements.run import OPAQUE, Run, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +112,21 @@ def _last(run: Run, node: ast.expr, episodes: Sequence[Episode], said: Stated) -
         return Support.SUPPORTED
     if True not in answers:
         return _sometime(run, answers)
+    named = _measured(node)
+    if named and (final := run.final(named)) is not OPAQUE:
+        # A container that is passed on is the same one in all calls: its length grows or not.
+        return Support.SUPPORTED if said.holds(len(final)) else Support.CONTRADICTED
     # Of several calls, or of a loop's own variable, the end is not one moment.
     entry = isinstance(node, ast.Name) and all(
         node.id not in step.changes for step in run.trace.steps if step.frame != 0
     )
     return Support.CONTRADICTED if entry and end is False else Support.UNKNOWN
+
+
+def _measured(node: ast.expr) -> str:
+    """Return the variable whose length an expression is; empty for anything else."""
+    match node:
+        case ast.Call(func=ast.Name("len"), args=[ast.Name(id=name)]):
+            return name
+        case _:
+            return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
@@ -33,6 +34,7 @@ _VAGUE = words(
     "first next last another more remaining most least up-to other every each per previous "
     "only-if until of th nth than over over-all many several exceeds exceed"
 )
+_OUTCOMES = words("true false holds fails succeeds triggered taken entered")
 _LOOP_NOUNS = words("loop body iterates looping loop's") | _ROUNDS
 _RUNS = words("runs ran run executes executed called made performed repeats iterates")
 _MOMENT = words("after by in within at following")
@@ -60,7 +62,7 @@ def read_counts(sentence: Sentence, context: Context) -> None:
         if noun in ("full", "complete", "total") and place + 2 < len(items):
             after = items[place + 2]
             noun = after.lower
-        if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING)):
+        if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING | _OUTCOMES)):
             last = item if once or after is None else after
             _judge(items, place, number, last, words, context)
 
@@ -111,7 +113,7 @@ def _support(  # noqa: PLR0913
         return Support.SUPPORTED
     if context.window is not None and context.window.loop is not None and not words & _CALLING:
         return _refuted(run)
-    if not loops and not words & _CALLING:
+    if not loops and not words & (_CALLING | _OUTCOMES):
         return Support.UNKNOWN
     of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
     one_loop = len({id(loop.node) for loop in run.loops}) == 1
@@ -129,12 +131,7 @@ def _refuted(run: Run) -> Support:
 def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
     """Return how often other things happen, so that one of them may be meant."""
     if words & {"true", "false", "holds", "fails"}:
-        outcomes = [
-            [bool(episode.value) for episode in found]
-            for found in run.recorded.values()
-            if found and all(isinstance(episode.value, bool) for episode in found)
-        ]
-        return {found.count(outcome) for found in outcomes for outcome in (True, False)}
+        return _outcome_counts(run, words)
     headers = {loop.node.lineno for loop in run.loops}
     counts = {count for line, count in run.executions.items() if line not in headers}
     if words & {"evaluated", "checked", "tested", "condition", "check"}:
@@ -144,6 +141,23 @@ def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[in
     for loop in loops:
         sums[id(loop.node)] = sums.get(id(loop.node), 0) + len(loop.rounds)
     return counts | set(sums.values())
+
+
+def _outcome_counts(run: Run, words: set[str]) -> set[int]:
+    """Return how often tests come out true or false: those that the words name, else all."""
+    outcomes = {
+        text: list({episode.start: bool(episode.value) for episode in found}.values())
+        for text, found in run.recorded.items()
+        if found and all(isinstance(episode.value, bool) for episode in found)
+    }
+    named = [
+        found
+        for text, found in outcomes.items()
+        if any(len(name) > 3 and name in words for name in re.findall(r"\w+", text.lower()))
+    ]
+    return {
+        found.count(outcome) for found in named or outcomes.values() for outcome in (True, False)
+    }
 
 
 def named_loops(

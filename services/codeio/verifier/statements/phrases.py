@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.instances import is_untested
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.links import Said, link
 from codeio.verifier.statements.stated import (
@@ -41,6 +42,7 @@ _UNITS = words(
     "key numbers members words values integers symbols"
 )
 _LETTERS = words("characters character chars letters letter digits symbols")
+_CONTAINING = words("contains contain contained includes include has holds")
 _COPULAS = words(
     "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't "
     "does drops falls gets be"
@@ -156,7 +158,7 @@ def _is_counted(items: Sequence[Item], said: Said) -> bool:
     return after is not None and after.kind == "word" and after.lower in _AFTER_VALUE
 
 
-def _of_subject(  # noqa: C901
+def _of_subject(  # noqa: C901, PLR0912
     items: Sequence[Item], place: int, said: Said, context: Context, *, sure: bool = True
 ) -> None:
     subject, end = items[place], items[said.end]
@@ -177,6 +179,8 @@ def _of_subject(  # noqa: C901
     value = _value(items, said, context.inputs)
     if value is None or (said.relation not in ("=", "!=") and not _COPULAS & set(words)):
         return
+    if _CONTAINING & set(words) and value.relation == "=" and not said.length:
+        value = replace(value, relation="contains")
     if subject.name in ("result", "output", "answer") and any(
         value.holds(run.output) for run in context.runs
     ):
@@ -260,6 +264,8 @@ def _of_literal(items: Sequence[Item], place: int, said: Said, context: Context)
         return
     if value.value in (EVEN, ODD) and isinstance(subject.value, int):
         support = arithmetic(value.holds(subject.value))
+        if support is Support.SUPPORTED and is_untested(subject.value, context.runs):
+            support = Support.CONTRADICTED
         context.add("arithmetic", (subject, end), subject.text, value.text, support)
         return
     if isinstance(subject.value, str | list | dict | tuple | set | range):

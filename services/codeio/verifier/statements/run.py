@@ -88,6 +88,12 @@ class Run:
         changes = {} if entry is None else entry.changes
         return {name: self.parse(text) for name, text in changes.items() if text is not None}
 
+    def final(self, name: str) -> Any:
+        """Return the container that a variable of the first call holds at the end."""
+        texts = self._changes.get(name, {}).get(0, ([], []))[1]
+        value = self.parse(texts[-1]) if texts and texts[-1] is not None else OPAQUE
+        return value if hasattr(value, "__len__") else OPAQUE
+
     @property
     def complete(self) -> bool:
         """Whether the trace shows the whole run."""

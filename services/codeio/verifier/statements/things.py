@@ -1,0 +1,231 @@
+"""Counts of things that no variable counts: `six vowels`, `three closing brackets`, `two 5s`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from codeio.verifier.statements.context import Context
+    from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.occurrences import Occurrences
+    from codeio.verifier.statements.sentences import Sentence
+
+_BRACKETS = words("bracket brackets parenthesis parentheses paren parens one ones")
+_OPENING = words("opening open left")
+_CLOSING = words("closing close right closed")
+_CHARACTERS: dict[str, Callable[[str], bool]] = {
+    "vowel": lambda c: c.lower() in "aeiou",
+    "consonant": lambda c: c.isalpha() and c.lower() not in "aeiou",
+    "letter": str.isalpha,
+    "space": str.isspace,
+    "blank": str.isspace,
+    "capital": str.isupper,
+    "comma": lambda c: c == ",",
+    "hyphen": lambda c: c == "-",
+    "dash": lambda c: c == "-",
+    "opening": lambda c: c in "([{",
+    "closing": lambda c: c in ")]}",
+}
+_NUMBERS: dict[str, Callable[[int], bool]] = {
+    "even": lambda n: n % 2 == 0,
+    "odd": lambda n: n % 2 == 1,
+    "negative": lambda n: n < 0,
+    "positive": lambda n: n > 0,
+    "zero": lambda n: n == 0,
+    "one": lambda n: n == 1,
+}
+_NUMBER_NOUNS = words("number numbers element elements value values entry entries integers ones")
+_DISTINCT = words("distinct unique different")
+_TOTAL = words("total altogether overall counted there has have contains contain are")
+_VAGUE = words(
+    "first next last another more least most than other every each per up until after within "
+    "fewer less about roughly around some"
+)
+_APPEARING = words("appears appear appeared occurs occur occurred")
+
+
+def read_things(sentence: Sentence, context: Context, occurrences: Occurrences) -> None:
+    """Find how many things of a kind a sentence says that there are."""
+    items = sentence.items
+    for place, item in enumerate(items):
+        if sentence.silent[place]:
+            continue
+        if type(item.value) is int and item.plain and item.value >= 0:
+            _counted(items, place, item.value, context, occurrences)
+            if place and items[place - 1].lower in _APPEARING:
+                _appearing(items, place, item.value, context, occurrences)
+        elif item.lower in ("once", "twice") and place and items[place - 1].lower in _APPEARING:
+            number = 1 if item.lower == "once" else 2
+            _appearing(items, place, number, context, occurrences)
+
+
+def _counted(
+    items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
+) -> None:
+    before = [item.lower for item in items[max(0, place - 4) : place]]
+    if set(before[-2:]) & _VAGUE or set(before) & NEGATIONS:
+        return
+    if any(isinstance(item.value, str) for item in items[max(0, place - 3) : place]):
+        return  # what is said of a quoted text is judged by itself
+    if found := _kind_after(items, place):
+        last, count = found
+        total = bool({item.lower for item in items} & _TOTAL) or context.final
+        span = (items[place], last)
+    elif found := _kind_before(items, place):
+        first, count = found
+        total = True
+        span = (first, items[place])
+    else:
+        _named(items, place, number, context, occurrences)
+        return
+    counts = {count(value) for _, value in occurrences.values()}
+    for _, value in occurrences.values():
+        parts = value if isinstance(value, list | tuple | dict) else ()
+        counts.update(count(part) for part in parts if isinstance(part, str))
+    ends = {count(value) for _, value in occurrences.values(last=True)}
+    if number in ends or (number in counts and not total):
+        support = Support.SUPPORTED
+    elif max(counts, default=0) == 0 or not occurrences.known:
+        support = Support.UNKNOWN
+    elif number > max(counts) or total:
+        support = Support.CONTRADICTED
+    else:
+        support = Support.UNKNOWN
+    context.add("value", span, "count", str(number), support)
+
+
+def _named(
+    items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
+) -> None:
+    """Read `two swaps` of a variable `swaps` that is a count, or holds the things counted."""
+    if place + 1 >= len(items) or not occurrences.known:
+        return
+    noun = items[place + 1]
+    word = noun.lower
+    names = [name for name in (word, word + "s", _singular(word)) if len(name) > 2]
+    values = list(occurrences.values())
+    own = [v for name, v in values if name in names]
+    amounts = {len(v) if hasattr(v, "__len__") else v for v in own if not isinstance(v, str)}
+    if not amounts or not all(type(amount) is int for amount in amounts):
+        return
+    others = [v for name, v in values if name not in names and type(v) is int]
+    total = context.final or bool({item.lower for item in items} & _TOTAL)
+    if number in amounts:
+        support = Support.SUPPORTED
+    elif occurrences.has(number, digits=0, about=False) is False or (
+        total and number > max(amounts) and number not in others
+    ):
+        support = Support.CONTRADICTED
+    else:
+        support = Support.UNKNOWN
+    context.add("value", (items[place], noun), names[0], str(number), support)
+
+
+def _kind_after(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any], int]] | None:
+    """Return what a number counts: `three distinct vowels`, `two closing brackets`."""
+    at = place + 1
+    distinct = at < len(items) and items[at].lower in _DISTINCT
+    at += distinct
+    if at >= len(items) or items[at].kind != "word":
+        return None
+    word = items[at].lower
+    noun = items[at + 1].lower if at + 1 < len(items) else ""
+    if word in _OPENING | _CLOSING:
+        if noun not in _BRACKETS:
+            return None
+        name = "opening" if word in _OPENING else "closing"
+        return items[at + 1], _characters(_CHARACTERS[name], distinct=distinct)
+    if word in ("even", "odd", "negative", "positive"):
+        if noun not in _NUMBER_NOUNS:
+            return None
+        return items[at + 1], _numbers(_NUMBERS[word], distinct=distinct)
+    if word in ("zeros", "zeroes"):
+        return items[at], _numbers(_NUMBERS["zero"], distinct=False)
+    if word == "capital" and noun in ("letter", "letters"):
+        return items[at + 1], _characters(str.isupper, distinct=distinct)
+    if (single := _singular(word)) in _CHARACTERS and single not in ("opening", "closing"):
+        return items[at], _characters(_CHARACTERS[single], distinct=distinct)
+    return None
+
+
+def _kind_before(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any], int]] | None:
+    """Return what is counted by `the number of vowels is 3` and `count of ones = 3`."""
+    if place < 4 or items[place - 1].lower not in ("=", "is", ":", "was"):
+        return None
+    what, of, count = items[place - 2], items[place - 3], items[place - 4]
+    if of.lower != "of" or count.lower not in ("count", "number"):
+        return None
+    word = _singular(what.lower)
+    if word in _CHARACTERS:
+        return count, _characters(_CHARACTERS[word], distinct=False)
+    if word in _NUMBERS:
+        return count, _numbers(_NUMBERS[word], distinct=False)
+    return None
+
+
+def _appearing(
+    items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
+) -> None:
+    """Read `5 appears three times` of the items of some list or the characters of some text."""
+    times = items[place + 1].lower if place + 1 < len(items) else ""
+    if place < 2 or (times != "times" and items[place].lower not in ("once", "twice")):
+        return
+    what = items[place - 2]
+    if what.kind == "expression" and what.plain:
+        sought = what.value
+    elif len(what.text) == 1 and what.text.isalpha():
+        sought = what.text
+    else:
+        return
+    counts = {_occurring(sought, value) for _, value in occurrences.values()} - {0}
+    if number in counts:
+        support = Support.SUPPORTED
+    elif not counts or not occurrences.known:
+        support = Support.UNKNOWN
+    else:
+        support = Support.CONTRADICTED
+    last = items[place + (times == "times")]
+    context.add("value", (what, last), f"count of {what.text}", str(number), support)
+
+
+def _occurring(sought: Any, value: Any) -> int:
+    if isinstance(value, str):
+        return value.lower().count(sought.lower()) if isinstance(sought, str) and sought else 0
+    if isinstance(value, list | tuple):
+        return sum(type(one) is type(sought) and one == sought for one in value)
+    return 0
+
+
+def _characters(test: Callable[[str], bool], *, distinct: bool) -> Callable[[Any], int]:
+    def count(value: Any) -> int:
+        found = [c.lower() for c in _text(value) if test(c)]
+        return len(set(found) if distinct else found)
+
+    return count
+
+
+def _numbers(test: Callable[[int], bool], *, distinct: bool) -> Callable[[Any], int]:
+    def count(value: Any) -> int:
+        items: Iterable[Any] = value if isinstance(value, list | tuple | set | range) else ()
+        found = [n for n in items if type(n) is int and test(n)]
+        return len(set(found) if distinct else found)
+
+    return count
+
+
+def _text(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            if isinstance(part, str):
+                yield from part
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
