@@ -289,7 +289,10 @@ async def teacher_rationales(sandbox: Sandbox, *, limit: int, verbose: bool) -> 
     async for task, run, text in rationales(sandbox, limit):
         source = run.source
         output = task.direction == OUTPUT
-        clean.count(contradicted(text, source, run, output_prediction=output, score=clean), [])
+        spans = contradicted(text, source, run, output_prediction=output, score=clean)
+        for start, end in clean.count(spans, [])[0] if verbose else ():
+            around = text[max(0, start - 60) : end + 20]
+            print(f"  {task.task_id}: contradicted as it was: …{around!r}")
         # Of an input prediction, only the check at its end is about the predicted input.
         named = [text.find(line) for line in re.findall(r"\n[^\n`]+:\n\n", text)]
         begin = 0 if output else max(named, default=len(text))

@@ -23,6 +23,7 @@ from codeio.verifier.statements.moments import Moments, read_label
 from codeio.verifier.statements.occurrences import Occurrences
 from codeio.verifier.statements.passages import Line, cells, is_separator, lines
 from codeio.verifier.statements.phrases import read_phrases
+from codeio.verifier.statements.ranges import read_ranges
 from codeio.verifier.statements.results import read_alone, read_results
 from codeio.verifier.statements.run import OPAQUE, Run, loaded
 from codeio.verifier.statements.sentences import sentences
@@ -31,6 +32,7 @@ from codeio.verifier.statements.tables import Column, Row, cell, column, judge_t
 from codeio.verifier.statements.things import read_things
 from codeio.verifier.statements.tokens import tokens
 from codeio.verifier.statements.unnamed import read_unnamed
+from codeio.verifier.statements.worded import read_worded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,14 +197,21 @@ class _Reader:
                 read_conditions(sentence, self._context)
                 read_phrases(sentence, self._context)
                 read_sequences(sentence, self._context)
+                read_ranges(sentence, self._context)
                 read_counts(sentence, self._context)
+                read_worded(sentence, self._context)
                 read_actions(sentence, self._context)
                 for condition in mentioned(sentence.items):
                     self._context.condition = condition
                 read_results(sentence, self._context, output_prediction=self._output_prediction)
                 if len(self._context.runs) == 1:
                     occurrences = self._occurring(self._context.runs[0])
-                    read_unnamed(sentence, self._context, occurrences)
+                    read_unnamed(
+                        sentence,
+                        self._context,
+                        occurrences,
+                        output_prediction=self._output_prediction,
+                    )
                     read_things(sentence, self._context, occurrences)
                     read_membership(sentence, self._context, occurrences)
 

@@ -159,6 +159,8 @@ _KNOWN: dict[str, Callable[..., Any]] = {
         "len": len, "list": list, "max": max, "min": min, "ord": ord, "range": range,
         "reversed": lambda items: list(reversed(items)), "round": _round, "set": set,
         "sorted": sorted, "sqrt": math.sqrt, "str": str, "sum": sum, "tuple": tuple,
+        "enumerate": lambda items: list(enumerate(items)),
+        "zip": lambda *parts: list(zip(*parts, strict=False)),
 }  # fmt: skip
 _FUNCTIONS = {name: _sized(function) for name, function in _KNOWN.items()}
 _METHODS = words(

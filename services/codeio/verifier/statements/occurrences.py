@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from bisect import bisect_left
+from contextlib import suppress
 from functools import cached_property
 from itertools import accumulate, islice, product
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.numbers import close
 from codeio.verifier.statements.run import OPAQUE, within
+from codeio.verifier.statements.stated import alike
+from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
@@ -27,8 +30,12 @@ _MOST_STEPS = 2000
 _MOST_PARTS = 5000
 _MOST_NAMED = 3
 _DEEPEST = 4
+_LONGEST = 60
 _LARGEST = 1e100
 _COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+
+
+_ITERATORS = words("range enumerate zip map filter reversed iter open print")
 
 
 class Occurrences:
@@ -80,6 +87,37 @@ class Occurrences:
                     return True
         return False
 
+    def has_container(self, value: Any) -> bool | None:
+        """Tell whether a list, a text or the like occurs, whole or as a stretch of another."""
+        if isinstance(value, str):
+            return None if self._opaque else any(value in one for one in self._texts)
+        if self._opaque:
+            return None
+        return any(_holds(one, value) for one in self._containers)
+
+    @cached_property
+    def _opaque(self) -> bool:
+        return not self.known or any(e.value is OPAQUE for _, found in self._parts for e in found)
+
+    @cached_property
+    def _containers(self) -> list[Any]:
+        found: dict[str, Any] = {}
+        for _, episodes in self._parts:
+            for episode in episodes:
+                for part in _nested(episode.value):
+                    found.setdefault(repr(part), part)
+        for node in ast.walk(self._run.source.tree):
+            if isinstance(node, ast.List | ast.Tuple | ast.Dict | ast.Set):
+                with suppress(UnevaluableError):
+                    found.setdefault(ast.unparse(node), evaluate(node, {}))
+        for part in _nested(self._run.output):
+            found.setdefault(repr(part), part)
+        return list(found.values())
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return [*{text for _, es in self._parts for e in es for text in _strings(e.value)}]
+
     def calculated(self, window: Window) -> list[Any]:
         """Return what the program's sums come to at a moment; empty where one is unknown."""
         values: list[Any] = []
@@ -89,12 +127,14 @@ class Occurrences:
         return [] if OPAQUE in values else values
 
     def values(self, *, last: bool = False) -> Iterator[tuple[str, Any]]:
-        """Yield the variables with the values that they have, or have at the end."""
+        """Yield variables, and keys of the output, with their values, or those at the end."""
         for node, episodes in self._parts:
             if isinstance(node, ast.Name):
                 for episode in episodes[-1:] if last else episodes:
                     if episode.value is not OPAQUE:
                         yield node.id, episode.value
+        if isinstance(self._run.output, dict):
+            yield from ((str(key), value) for key, value in self._run.output.items())
 
     def _inner(self) -> Iterator[float]:
         """Yield what comprehensions work out for each of their items."""
@@ -115,25 +155,33 @@ class Occurrences:
         choices = [self._choices(name) for name in sorted(others - bound)]
         if len(node.generators) > 1 or math.prod(map(len, choices)) > _MOST_NAMED**2:
             raise UnevaluableError("too many values")
+        worked = not choices
         for values in product(*choices):
             known = dict(zip(sorted(others - bound), values, strict=True))
-            items = evaluate(generator.iter, known)
+            try:
+                items = evaluate(generator.iter, known)
+            except UnevaluableError:
+                continue  # variables of different moments need not fit together
             if not isinstance(items, list | tuple | str | range | dict):
                 raise UnevaluableError("no sequence")
             results: list[float] = []
             for item in islice(items, _MOST_STEPS):
                 local = known | _bind(generator.target, item)
-                for part in ast.walk(node):
-                    if isinstance(part, ast.BinOp):
-                        yield from _numbers(evaluate(part, local))
+                value: Any = None
                 element = node.value if isinstance(node, ast.DictComp) else node.elt
-                value = evaluate(element, local)
-                yield from _numbers(value)
+                for part in (*ast.walk(node), element):
+                    if part is element or isinstance(part, ast.BinOp):
+                        with suppress(UnevaluableError):
+                            value = evaluate(part, local)
+                            worked = True
+                            yield from _numbers(value)
                 results += [value] if isinstance(value, int | float) else []
             yield from map(float, accumulate(results))
+        if not worked:
+            raise UnevaluableError("no value")
 
     def _variables(self) -> Set[str]:
-        return {n.id for n, _ in self._parts if isinstance(n, ast.Name)}
+        return {n.id for n, episodes in self._parts if isinstance(n, ast.Name) and episodes}
 
     def _choices(self, name: str) -> list[Any]:
         distinct = {
@@ -145,8 +193,45 @@ class Occurrences:
         return list(distinct.values())
 
 
+def _nested(value: Any, *, depth: int = 0) -> Iterator[Any]:
+    """Yield the containers in a value."""
+    if isinstance(value, dict | list | tuple | set | frozenset | range):
+        yield value
+        if depth <= _DEEPEST:
+            parts = [*value, *value.values()] if isinstance(value, dict) else value
+            for part in islice(parts, _MOST_PARTS):
+                yield from _nested(part, depth=depth + 1)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for container in _nested(value):
+        parts = [*container, *container.values()] if isinstance(container, dict) else container
+        yield from (part for part in islice(parts, _MOST_PARTS) if isinstance(part, str))
+
+
+def _holds(container: Any, value: Any) -> bool:
+    """Tell whether a container is a value, or has it as a stretch, in this order or sorted."""
+    if alike(value, container):
+        return True
+    if not isinstance(container, list | tuple | range) or not isinstance(value, list | tuple):
+        return False
+    length = len(value)
+    if length > _LONGEST or len(container) > _LONGEST or len(container) < length:
+        return False
+    orders = [list(container), list(container)[::-1]]
+    with suppress(TypeError):
+        orders += [sorted(container), sorted(set(container)), sorted(container, reverse=True)]
+    return any(
+        alike(value, order[at : at + length])
+        for order in orders
+        for at in range(len(order) - length + 1)
+    )
+
+
 def _expressions(tree: ast.Module) -> list[ast.expr]:
-    """Return the expressions of a program, each once, with those that `total += x` implies."""
+    """Return the expressions of a program, each once."""
     found: dict[str, ast.expr] = {}
     inner = {
         name.id
@@ -156,12 +241,15 @@ def _expressions(tree: ast.Module) -> list[ast.expr]:
         for name in ast.walk(generator.target)
         if isinstance(name, ast.Name)
     }
+    inner |= {
+        one.arg for node in ast.walk(tree) if isinstance(node, ast.Lambda) for one in node.args.args
+    }
     for node in ast.walk(tree):
         match node:
-            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
-                part: ast.expr = ast.BinOp(ast.Name(name, ast.Load()), op, value)
+            case ast.Call(func=ast.Name(id=name)) if name in _ITERATORS or name.endswith("Error"):
+                continue
             case ast.BinOp() | ast.Name() | ast.Call() | ast.Subscript() | ast.UnaryOp():
-                part = node
+                part: ast.expr = node
             case ast.arg(arg=name):
                 part = ast.Name(name, ast.Load())
             case _:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ _NUMBERS: dict[str, Callable[[int], bool]] = {
 _NUMBER_NOUNS = words("number numbers element elements value values entry entries integers ones")
 _DISTINCT = words("distinct unique different")
 _TOTAL = words("total altogether overall counted there has have contains contain are")
+_HAVING = words("has have contains are is had")
+_LISTS = words("list array dict dictionary tuple set stack queue text string word")
+_ARGUMENTS = words("text word string s")
+_UNITS = words("elements items entries numbers values keys words characters letters")
 _VAGUE = words(
     "first next last another more least most than other every each per up until after within "
     "fewer less about roughly around some"
@@ -55,7 +61,12 @@ def read_things(sentence: Sentence, context: Context, occurrences: Occurrences) 
     for place, item in enumerate(items):
         if sentence.silent[place]:
             continue
-        if type(item.value) is int and item.plain and item.value >= 0:
+        if item.lower == "no" and item.kind == "word" and place + 1 < len(items):
+            if _kind_after(items, place) and place and items[place - 1].lower in _HAVING:
+                _counted(items, place, 0, context, occurrences)
+        elif type(item.value) is int and item.plain and item.value >= 0:
+            _of_list(items, place, item.value, context, occurrences)
+            _taken(items, place, item.value, context)
             _counted(items, place, item.value, context, occurrences)
             if place and items[place - 1].lower in _APPEARING:
                 _appearing(items, place, item.value, context, occurrences)
@@ -83,11 +94,16 @@ def _counted(
     else:
         _named(items, place, number, context, occurrences)
         return
-    counts = {count(value) for _, value in occurrences.values()}
-    for _, value in occurrences.values():
+    owner = _owner(items, place)
+    values = [(name, v) for name, v in occurrences.values() if owner in ("", name)] or [
+        *occurrences.values()
+    ]
+    counts = {count(value) for _, value in values}
+    for _, value in values:
         parts = value if isinstance(value, list | tuple | dict) else ()
         counts.update(count(part) for part in parts if isinstance(part, str))
-    ends = {count(value) for _, value in occurrences.values(last=True)}
+    last_values = occurrences.values(last=True)
+    ends = {count(value) for name, value in last_values if owner in ("", name)}
     if number in ends or (number in counts and not total):
         support = Support.SUPPORTED
     elif max(counts, default=0) == 0 or not occurrences.known:
@@ -99,6 +115,49 @@ def _counted(
     context.add("value", span, "count", str(number), support)
 
 
+def _owner(items: Sequence[Item], place: int) -> str:
+    """Return the variable that `text has two vowels` is about; empty for none."""
+    if place < 2 or items[place - 1].lower not in _HAVING:
+        return ""
+    what = items[place - 2]
+    return what.name or (what.text if what.kind == "word" and what.lower in _ARGUMENTS else "")
+
+
+def _of_list(
+    items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
+) -> None:
+    """Read `the list has six elements` where the text does not say which list."""
+    if place < 2 or place + 1 >= len(items) or items[place + 1].lower not in _UNITS:
+        return
+    what, verb = items[place - 2], items[place - 1].lower
+    if verb not in _HAVING or what.lower not in _LISTS or what.name or not occurrences.known:
+        return
+    lengths = {len(v) for _, v in occurrences.values() if hasattr(v, "__len__")}
+    lengths |= {
+        len(part)
+        for _, v in occurrences.values()
+        if isinstance(v, list | tuple)
+        for part in v
+        if hasattr(part, "__len__")
+    }
+    if lengths and number not in lengths:
+        context.add("value", (what, items[place + 1]), "len", str(number), Support.CONTRADICTED)
+
+
+def _taken(items: Sequence[Item], place: int, number: int, context: Context) -> None:
+    """Read `two numbers are skipped` of a variable `skipped` that counts them."""
+    verb = items[place + 3] if place + 3 < len(items) else None
+    if verb is None or not isinstance(verb.node, ast.Name) or items[place + 1].kind != "word":
+        return
+    if items[place + 2].lower not in ("are", "is", "were", "was", "get"):
+        return
+    end = items[place + 4] if place + 4 < len(items) else None
+    closed = end is None or (end.kind == "sign" and end.text in (".", ",", ";", ")"))
+    before = {item.lower for item in items[max(0, place - 3) : place]}
+    if closed and not before & (_VAGUE | NEGATIONS):
+        context.value((items[place], verb), verb.node, stated(number, str(number)))
+
+
 def _named(
     items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
 ) -> None:
@@ -107,13 +166,14 @@ def _named(
         return
     noun = items[place + 1]
     word = noun.lower
-    names = [name for name in (word, word + "s", _singular(word)) if len(name) > 2]
     values = list(occurrences.values())
+    names = [name for name, _ in values if len(_stem(name)) > 2 and _stem(name) == _stem(word)]
     own = [v for name, v in values if name in names]
     amounts = {len(v) if hasattr(v, "__len__") else v for v in own if not isinstance(v, str)}
     if not amounts or not all(type(amount) is int for amount in amounts):
         return
-    others = [v for name, v in values if name not in names and type(v) is int]
+    ends = occurrences.values(last=True)
+    others = [v for name, v in ends if name not in names and type(v) is int]
     total = context.final or bool({item.lower for item in items} & _TOTAL)
     if number in amounts:
         support = Support.SUPPORTED
@@ -225,6 +285,15 @@ def _text(value: Any) -> Iterator[str]:
         for part in value:
             if isinstance(part, str):
                 yield from part
+
+
+def _stem(word: str) -> str:
+    """Return what `skips`, `skipped` and `skipping` have in common."""
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) > 2:
+            word = word.removesuffix(ending)
+            break
+    return word[:-1] if word[-2:-1] == word[-1:] else word.removesuffix("e")
 
 
 def _singular(word: str) -> str:

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 _ABOUT = words("about roughly approximately around approx nearly ≈")
 _GIVING = words(
     "gives giving give yields yielding makes making get gets getting leaves leaving so that's "
-    "it's totals totalling bringing now hence thus therefore"
+    "it's have has becomes totals totalling bringing now hence thus therefore"
 )
 _COPULAS = words("is was becomes equals")
 _SUBJECTS = words("that which it this result sum total answer")
-_REACHING = words("bringing brings bring taking takes raising lowering up down going drops")
+_REACHING = words(
+    "bringing brings bring taking takes raising lowering up down going drops sums adds comes "
+    "amounts works evaluates rounds rises falls grows climbs halved doubled rounded"
+)
 _TO = words("to at")
 _LIKE = words("like of exactly just us you only a the value total sum")
 _ENDING = words(
@@ -40,21 +43,32 @@ _ENDING = words(
 _HYPOTHETICAL = words("if suppose would could might were unless had without otherwise")
 _EXPECTED = words("would it'd that'd")
 _BECOMING = words("be become give make get reach equal")
+_LARGEST = 1e100
 _NOT = words("isn't wasn't not aren't")
 
 
-def read_unnamed(sentence: Sentence, context: Context, occurrences: Occurrences) -> None:
-    """Find the values of a sentence that it gives no name for."""
+def read_unnamed(
+    sentence: Sentence, context: Context, occurrences: Occurrences, *, output_prediction: bool
+) -> None:
+    """Find the values of a sentence that it gives no name for.
+
+    The text about an input prediction speaks of other inputs too much for all of them.
+    """
     items = sentence.items
     supposed = any(item.lower in _HYPOTHETICAL for item in items)
     for place, item in enumerate(items):
+        if item.plain and isinstance(item.value, list | str) and len(item.value) > 1:
+            told = not (sentence.silent[place] or supposed) and _is_whole(items, place)
+            if output_prediction and told and _is_given(items, place, phrases=True):
+                _container(items, place, context, occurrences)
+            continue
         if type(item.value) not in (int, float) or not item.plain:
             continue
         if _is_expected(items, place):
             _expected(items, place, context, occurrences)
         if sentence.silent[place] or supposed or not _is_whole(items, place):
             continue
-        if (about := _is_about(items, place)) or _is_given(items, place):
+        if (about := _is_about(items, place)) or _is_given(items, place, phrases=output_prediction):
             said = stated(item.value, item.text, about=about)
             _judge(items, place, said, context, occurrences)
         elif _is_correction(items, place):
@@ -77,7 +91,7 @@ def _is_about(items: Sequence[Item], place: int) -> bool:
     return before in _ABOUT or like
 
 
-def _is_given(items: Sequence[Item], place: int) -> bool:
+def _is_given(items: Sequence[Item], place: int, *, phrases: bool) -> bool:
     at = place - 1
     while at > 0 and place - at < 4 and items[at].lower in _LIKE:
         at -= 1
@@ -88,12 +102,22 @@ def _is_given(items: Sequence[Item], place: int) -> bool:
     if items[at].kind != "word":
         return False
     if word in _COPULAS:
-        return earlier in _SUBJECTS
+        return earlier in _SUBJECTS or (phrases and _is_phrase(items, at))
     if word in _TO:
         return bool({item.lower for item in items[max(0, at - 3) : at]} & _REACHING)
     if word == "for":
         return any(item.lower in ("total", "sum") for item in items[at:place])
     return word in _GIVING
+
+
+def _is_phrase(items: Sequence[Item], at: int) -> bool:
+    """Tell whether `the largest gap` stands before a place, with nothing of the program in it."""
+    for back in range(at - 1, max(-1, at - 6), -1):
+        if items[back].lower == "the":
+            return at - back > 1
+        if items[back].kind != "word" or items[back].lower in ("of", "if", "than"):
+            return False
+    return False
 
 
 def _is_correction(items: Sequence[Item], place: int) -> bool:
@@ -130,13 +154,29 @@ def _expected(
     context.add("value", (items[place - 2], items[place]), "", said.text, support)
 
 
+def _container(
+    items: Sequence[Item], place: int, context: Context, occurrences: Occurrences
+) -> None:
+    """Judge a list or a quoted text that something comes to."""
+    item = items[place]
+    known = any(
+        one.start <= item.start < one.end and one.support is not Support.UNKNOWN
+        for one in context.found[-20:]
+    )
+    if not known and occurrences.has_container(item.value) is False:
+        context.add("value", (items[place - 1], item), "", item.text, Support.CONTRADICTED)
+
+
 def _judge(
     items: Sequence[Item], place: int, said: Stated, context: Context, occurrences: Occurrences
 ) -> None:
     if not context.runs:
         return
     item = items[place]
-    if any(one.start <= item.start < one.end for one in context.found[-20:]):
+    if any(
+        one.start <= item.start < one.end and one.support is not Support.UNKNOWN
+        for one in context.found[-20:]
+    ):
         return  # its subject was found
     found = occurrences.has(abs(item.value), digits=decimals(item.text), about=said.about)
     if found is False and not _follows(items, place, context, occurrences, said):
@@ -155,14 +195,20 @@ def _follows(
                     return True
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 continue
-    numbers = [
+    numbers: list[float] = [
         part.value
         for item in items[max(0, place - 12) : place]
         if item.node is not None
         for part in ast.walk(item.node)
-        if isinstance(part, ast.Constant) and type(part.value) in (int, float)
+        if isinstance(part, ast.Constant)
+        and isinstance(part.value, int | float)
+        and not isinstance(part.value, bool)
     ]
-    real = [n for n in numbers if occurrences.has(abs(n), digits=decimals(repr(n)), about=False)]
+    real = [
+        n
+        for n in numbers
+        if abs(n) < _LARGEST and occurrences.has(abs(n), digits=decimals(repr(n)), about=False)
+    ]
     if len(real) > 1 and exact.holds(sum(real)):
         return True
     return any(
@@ -171,7 +217,7 @@ def _follows(
 
 
 def _combined(one: float, other: float) -> list[float]:
-    values: list[float] = [one + other, one - other, one * other]
+    values: list[float] = [one + other, one - other, one * other, one / 2, one * 2, one * one]
     if other:
         values += [one / other, one // other, one % other]
     return values
