@@ -103,21 +103,9 @@ def is_untested(number: int, runs: Sequence[Run]) -> bool:
                 tested = True
             case _:
                 pass
-    return tested and all(run.complete and not _has_number(run, number) for run in runs)
-
-
-def _has_number(run: Run, number: int) -> bool:
-    for node in run.source.expressions.values():
-        if isinstance(node, ast.Name):
-            for episode in run.episodes(node):
-                if episode.value is OPAQUE or stated(number, "").holds(episode.value):
-                    return True
-                if isinstance(episode.value, list | tuple | dict | set) and number in [
-                    *episode.value,
-                    *(episode.value.values() if isinstance(episode.value, dict) else ()),
-                ]:
-                    return True
-    return False
+    return tested and all(
+        run.complete and run.numbers is not None and number not in run.numbers for run in runs
+    )
 
 
 def _has_constant(pattern: ast.expr) -> bool:

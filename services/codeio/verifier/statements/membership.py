@@ -49,7 +49,7 @@ def _container(
     node = items[at].node
     if isinstance(node, ast.Name):
         return node, items[at]
-    names = {name for name, value in occurrences.values() if isinstance(value, dict | list | set)}
+    names = occurrences.names
     phrase = items[at : at + _MOST_WORDS]
     for number, item in enumerate(phrase):
         if item.kind != "word":

@@ -21,7 +21,7 @@ from codeio.verifier.statements.stated import alike
 from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence, Set
+    from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 
     from codeio.verifier.statements.judging import Window
     from codeio.verifier.statements.run import Episode, Run
@@ -30,6 +30,8 @@ _MOST_STEPS = 2000
 _MOST_PARTS = 5000
 _MOST_NAMED = 3
 _DEEPEST = 4
+_MOST_CONTAINERS = 100
+_MOST_COUNTS = 300
 _LONGEST = 60
 _LARGEST = 1e100
 _COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
@@ -44,6 +46,8 @@ class Occurrences:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._unknown = not self.known
+        self._counts: dict[Hashable, Set[int]] = {}
+        self._looked_for = 0
 
     @property
     def known(self) -> bool:
@@ -89,6 +93,9 @@ class Occurrences:
 
     def has_container(self, value: Any) -> bool | None:
         """Tell whether a list, a text or the like occurs, whole or as a stretch of another."""
+        self._looked_for += 1
+        if self._looked_for > _MOST_CONTAINERS:
+            return None
         if isinstance(value, str):
             return None if self._opaque else any(value in one for one in self._texts)
         if self._opaque:
@@ -126,8 +133,19 @@ class Occurrences:
                 values += [e.value for e in within(episodes, one.start, one.end)]
         return [] if OPAQUE in values else values
 
-    def values(self, *, last: bool = False) -> Iterator[tuple[str, Any]]:
-        """Yield variables, and keys of the output, with their values, or those at the end."""
+    def values(self, *, last: bool = False) -> Sequence[tuple[str, Any]]:
+        """Return variables, and keys of the output, with their values, or those at the end."""
+        return self._last_values if last else self._values
+
+    @cached_property
+    def _values(self) -> Sequence[tuple[str, Any]]:
+        return list(self._named(last=False))
+
+    @cached_property
+    def _last_values(self) -> Sequence[tuple[str, Any]]:
+        return list(self._named(last=True))
+
+    def _named(self, *, last: bool) -> Iterator[tuple[str, Any]]:
         for node, episodes in self._parts:
             if isinstance(node, ast.Name):
                 for episode in episodes[-1:] if last else episodes:
@@ -135,6 +153,22 @@ class Occurrences:
                         yield node.id, episode.value
         if isinstance(self._run.output, dict):
             yield from ((str(key), value) for key, value in self._run.output.items())
+
+    @cached_property
+    def names(self) -> Set[str]:
+        """The names that have values."""
+        return {name for name, _ in self._values}
+
+    def counts(self, key: Hashable, count: Callable[[], Set[int]]) -> Set[int]:
+        """Return what a count over the values comes to, worked out once for a key.
+
+        Empty where the text asks for too many of them.
+        """
+        if len(self._counts) > _MOST_COUNTS:
+            return self._counts.get(key, frozenset())
+        if key not in self._counts:
+            self._counts[key] = count()
+        return self._counts[key]
 
     def _inner(self) -> Iterator[float]:
         """Yield what comprehensions work out for each of their items."""

@@ -124,6 +124,21 @@ class Run:
         return self._episodes[key]
 
     @cached_property
+    def numbers(self) -> frozenset[int | float] | None:
+        """The numbers that variables have or contain; None where some are not known."""
+        found: set[int | float] = set()
+        names = {n.id for n in self.source.expressions.values() if isinstance(n, ast.Name)}
+        for name in names:
+            for episode in self.episodes(ast.Name(name, ast.Load())):
+                value = episode.value
+                if value is OPAQUE:
+                    return None
+                parts = [*value] if isinstance(value, list | tuple | dict | set) else [value]
+                parts += [*value.values()] if isinstance(value, dict) else []
+                found.update(part for part in parts if isinstance(part, int | float))
+        return frozenset(found)
+
+    @cached_property
     def stored(self) -> frozenset[str]:
         """The texts of the attributes that the program sets."""
         return frozenset(

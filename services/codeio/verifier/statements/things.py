@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.judging import Support
@@ -10,7 +11,7 @@ from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
     from codeio.verifier.statements.context import Context
     from codeio.verifier.statements.items import Item
@@ -44,6 +45,7 @@ _NUMBERS: dict[str, Callable[[int], bool]] = {
 _NUMBER_NOUNS = words("number numbers element elements value values entry entries integers ones")
 _DISTINCT = words("distinct unique different")
 _TOTAL = words("total altogether overall counted there has have contains contain are")
+_SHORTEST_STEM = 3
 _HAVING = words("has have contains are is had")
 _LISTS = words("list array dict dictionary tuple set stack queue text string word")
 _ARGUMENTS = words("text word string s")
@@ -53,6 +55,15 @@ _VAGUE = words(
     "fewer less about roughly around some"
 )
 _APPEARING = words("appears appear appeared occurs occur occurred")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is counted: characters or numbers of some sort."""
+
+    name: str
+    distinct: bool
+    count: Callable[[Any], int] = field(compare=False)
 
 
 def read_things(sentence: Sentence, context: Context, occurrences: Occurrences) -> None:
@@ -83,27 +94,18 @@ def _counted(
         return
     if any(isinstance(item.value, str) for item in items[max(0, place - 3) : place]):
         return  # what is said of a quoted text is judged by itself
+    total = bool({item.lower for item in items} & _TOTAL) or context.final
     if found := _kind_after(items, place):
-        last, count = found
-        total = bool({item.lower for item in items} & _TOTAL) or context.final
+        last, kind = found
         span = (items[place], last)
     elif found := _kind_before(items, place):
-        first, count = found
+        first, kind = found
         total = True
         span = (first, items[place])
     else:
         _named(items, place, number, context, occurrences)
         return
-    owner = _owner(items, place)
-    values = [(name, v) for name, v in occurrences.values() if owner in ("", name)] or [
-        *occurrences.values()
-    ]
-    counts = {count(value) for _, value in values}
-    for _, value in values:
-        parts = value if isinstance(value, list | tuple | dict) else ()
-        counts.update(count(part) for part in parts if isinstance(part, str))
-    last_values = occurrences.values(last=True)
-    ends = {count(value) for name, value in last_values if owner in ("", name)}
+    counts, ends = _counts(kind, _owner(items, place), occurrences)
     if number in ends or (number in counts and not total):
         support = Support.SUPPORTED
     elif max(counts, default=0) == 0 or not occurrences.known:
@@ -113,6 +115,27 @@ def _counted(
     else:
         support = Support.UNKNOWN
     context.add("value", span, "count", str(number), support)
+
+
+def _counts(kind: _Kind, owner: str, occurrences: Occurrences) -> tuple[Set[int], Set[int]]:
+    """Return how many there are in the values of a variable, or of all, and at their ends."""
+
+    def found(*, last: bool) -> set[int]:
+        values = occurrences.values(last=last)
+        own = [v for name, v in values if name == owner] or [v for _, v in values]
+        parts = [
+            part
+            for value in own
+            if isinstance(value, list | tuple | dict) and not last
+            for part in value
+            if isinstance(part, str)
+        ]
+        return {kind.count(value) for value in (*own, *parts)}
+
+    return (
+        occurrences.counts((kind, owner), lambda: found(last=False)),
+        occurrences.counts((kind, owner, "last"), lambda: found(last=True)),
+    )
 
 
 def _owner(items: Sequence[Item], place: int) -> str:
@@ -132,16 +155,15 @@ def _of_list(
     what, verb = items[place - 2], items[place - 1].lower
     if verb not in _HAVING or what.lower not in _LISTS or what.name or not occurrences.known:
         return
-    lengths = {len(v) for _, v in occurrences.values() if hasattr(v, "__len__")}
-    lengths |= {
-        len(part)
-        for _, v in occurrences.values()
-        if isinstance(v, list | tuple)
-        for part in v
-        if hasattr(part, "__len__")
-    }
+    lengths = occurrences.counts("lengths", lambda: _lengths(occurrences))
     if lengths and number not in lengths:
         context.add("value", (what, items[place + 1]), "len", str(number), Support.CONTRADICTED)
+
+
+def _lengths(occurrences: Occurrences) -> set[int]:
+    values = [v for _, v in occurrences.values()]
+    parts = [part for v in values if isinstance(v, list | tuple) for part in v]
+    return {len(v) for v in (*values, *parts) if hasattr(v, "__len__")}
 
 
 def _taken(items: Sequence[Item], place: int, number: int, context: Context) -> None:
@@ -165,12 +187,12 @@ def _named(
     if place + 1 >= len(items) or not occurrences.known:
         return
     noun = items[place + 1]
-    word = noun.lower
-    values = list(occurrences.values())
-    names = [name for name, _ in values if len(_stem(name)) > 2 and _stem(name) == _stem(word)]
-    own = [v for name, v in values if name in names]
-    amounts = {len(v) if hasattr(v, "__len__") else v for v in own if not isinstance(v, str)}
-    if not amounts or not all(type(amount) is int for amount in amounts):
+    stem = _stem(noun.lower)
+    names = [name for name in sorted(occurrences.names) if _stem(name) == stem]
+    if len(stem) < _SHORTEST_STEM or not names:
+        return
+    amounts = occurrences.counts(("amounts", stem), lambda: _amounts(names, occurrences))
+    if not amounts:
         return
     ends = occurrences.values(last=True)
     others = [v for name, v in ends if name not in names and type(v) is int]
@@ -186,7 +208,14 @@ def _named(
     context.add("value", (items[place], noun), names[0], str(number), support)
 
 
-def _kind_after(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any], int]] | None:
+def _amounts(names: Sequence[str], occurrences: Occurrences) -> set[int]:
+    """Return the numbers that variables have, or of the things that they hold."""
+    values = [v for name, v in occurrences.values() if name in names and not isinstance(v, str)]
+    amounts = [len(v) if hasattr(v, "__len__") else v for v in values]
+    return set(amounts) if all(type(amount) is int for amount in amounts) else set()
+
+
+def _kind_after(items: Sequence[Item], place: int) -> tuple[Item, _Kind] | None:
     """Return what a number counts: `three distinct vowels`, `two closing brackets`."""
     at = place + 1
     distinct = at < len(items) and items[at].lower in _DISTINCT
@@ -199,21 +228,21 @@ def _kind_after(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any]
         if noun not in _BRACKETS:
             return None
         name = "opening" if word in _OPENING else "closing"
-        return items[at + 1], _characters(_CHARACTERS[name], distinct=distinct)
+        return items[at + 1], _characters(name, distinct=distinct)
     if word in ("even", "odd", "negative", "positive"):
         if noun not in _NUMBER_NOUNS:
             return None
-        return items[at + 1], _numbers(_NUMBERS[word], distinct=distinct)
+        return items[at + 1], _numbers(word, distinct=distinct)
     if word in ("zeros", "zeroes"):
-        return items[at], _numbers(_NUMBERS["zero"], distinct=False)
+        return items[at], _numbers("zero", distinct=False)
     if word == "capital" and noun in ("letter", "letters"):
-        return items[at + 1], _characters(str.isupper, distinct=distinct)
+        return items[at + 1], _characters("capital", distinct=distinct)
     if (single := _singular(word)) in _CHARACTERS and single not in ("opening", "closing"):
-        return items[at], _characters(_CHARACTERS[single], distinct=distinct)
+        return items[at], _characters(single, distinct=distinct)
     return None
 
 
-def _kind_before(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any], int]] | None:
+def _kind_before(items: Sequence[Item], place: int) -> tuple[Item, _Kind] | None:
     """Return what is counted by `the number of vowels is 3` and `count of ones = 3`."""
     if place < 4 or items[place - 1].lower not in ("=", "is", ":", "was"):
         return None
@@ -222,9 +251,9 @@ def _kind_before(items: Sequence[Item], place: int) -> tuple[Item, Callable[[Any
         return None
     word = _singular(what.lower)
     if word in _CHARACTERS:
-        return count, _characters(_CHARACTERS[word], distinct=False)
+        return count, _characters(word, distinct=False)
     if word in _NUMBERS:
-        return count, _numbers(_NUMBERS[word], distinct=False)
+        return count, _numbers(word, distinct=False)
     return None
 
 
@@ -242,7 +271,10 @@ def _appearing(
         sought = what.text
     else:
         return
-    counts = {_occurring(sought, value) for _, value in occurrences.values()} - {0}
+    counts = occurrences.counts(
+        ("appearing", repr(sought)),
+        lambda: {_occurring(sought, value) for _, value in occurrences.values()} - {0},
+    )
     if number in counts:
         support = Support.SUPPORTED
     elif not counts or not occurrences.known:
@@ -261,21 +293,25 @@ def _occurring(sought: Any, value: Any) -> int:
     return 0
 
 
-def _characters(test: Callable[[str], bool], *, distinct: bool) -> Callable[[Any], int]:
+def _characters(name: str, *, distinct: bool) -> _Kind:
+    test = _CHARACTERS[name]
+
     def count(value: Any) -> int:
         found = [c.lower() for c in _text(value) if test(c)]
         return len(set(found) if distinct else found)
 
-    return count
+    return _Kind(name, distinct, count)
 
 
-def _numbers(test: Callable[[int], bool], *, distinct: bool) -> Callable[[Any], int]:
+def _numbers(name: str, *, distinct: bool) -> _Kind:
+    test = _NUMBERS[name]
+
     def count(value: Any) -> int:
         items: Iterable[Any] = value if isinstance(value, list | tuple | set | range) else ()
         found = [n for n in items if type(n) is int and test(n)]
         return len(set(found) if distinct else found)
 
-    return count
+    return _Kind(name, distinct, count)
 
 
 def _text(value: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COPULAS = words("is isn't are was equals makes gives = leaves")
 _FILLING = words("not also still exactly evenly again then a an indeed even")
-_LARGEST_PRIME = 10**8
+_LARGEST_PRIME = 10**6
 _OPERATIONS: dict[str, type[ast.operator]] = {
     "sum": ast.Add, "difference": ast.Sub, "product": ast.Mult, "quotient": ast.FloorDiv,
     "remainder": ast.Mod,
