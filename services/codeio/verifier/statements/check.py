@@ -15,6 +15,7 @@ from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
 from codeio.verifier.statements.corrections import answered, corrected
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.loops import read_counts
@@ -25,7 +26,7 @@ from codeio.verifier.statements.passages import Line, cells, is_separator, lines
 from codeio.verifier.statements.phrases import read_phrases
 from codeio.verifier.statements.ranges import read_ranges
 from codeio.verifier.statements.results import read_alone, read_results
-from codeio.verifier.statements.run import OPAQUE, Run, loaded
+from codeio.verifier.statements.run import Run, loaded
 from codeio.verifier.statements.sentences import sentences
 from codeio.verifier.statements.sequences import read_sequences
 from codeio.verifier.statements.tables import Column, Row, cell, column, judge_table

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.context import Context, arithmetic
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
 from codeio.verifier.statements.instances import differences, is_elsewhere, is_foreign
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
@@ -179,9 +178,8 @@ def _said_equal(item: Item, context: Context) -> tuple[ast.expr, Stated] | None:
             return None
     if any(ast.unparse(item.node) in run.recorded for run in context.runs):
         return None
-    try:
-        value = ast.literal_eval(right)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+    value = literal_of(right)
+    if value is OPAQUE:
         return None
     return left, stated(value, ast.unparse(right))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.corrections import takes_back
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
-from codeio.verifier.statements.run import OPAQUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,10 +81,7 @@ class Context:
             if one.subject == name and before - _RECENT <= one.start < before:
                 if one.support is not Support.SUPPORTED or one.kind != "value":
                     return OPAQUE
-                try:
-                    return ast.literal_eval(one.stated)
-                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    return OPAQUE
+                return literal_of(one.stated)
         return OPAQUE
 
     def doubt(self) -> None:

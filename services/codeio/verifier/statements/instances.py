@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Support, judge
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
 
 if TYPE_CHECKING:
@@ -165,11 +165,3 @@ def _label(node: ast.AST) -> object:
             return value
         case _:
             return None
-
-
-def literal_of(node: ast.expr) -> object:
-    """Return the value of a literal that needs no working out, else `OPAQUE`."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return OPAQUE

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
-from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.numbers import TIMES
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
@@ -88,8 +88,7 @@ def _judge(  # noqa: PLR0913, PLR0917
     next_word = items[following].lower if following < len(items) else ""
     if set(before[-2:]) & _VAGUE or next_word in ("more", "less", "before", "until"):
         return
-    negated = bool(set(before) & NEGATIONS) or (before[-1:] == ["not"])
-    if negated:
+    if set(before) & NEGATIONS:
         return
     moment = bool(set(before[-2:]) & _MOMENT)
     near = {item.lower for item in items[max(0, place - 5) : place]}
@@ -102,30 +101,27 @@ def _judge(  # noqa: PLR0913, PLR0917
 def _support(  # noqa: PLR0913
     run: Run, items: Sequence[Item], number: int, words: set[str], context: Context, *, moment: bool
 ) -> Support:
+    refuted = support_of([False], complete=run.complete)
     loops = named_loops(run, items, words, context)
     counts = {len(loop.rounds) for loop in loops}
     if moment:
         if not loops:
             return Support.UNKNOWN
         possible = max(counts) >= number
-        return Support.SUPPORTED if possible else _refuted(run)
+        return support_of([possible], complete=run.complete)
     if number in counts:
         return Support.SUPPORTED
     if context.window is not None and context.window.loop is not None and not words & _CALLING:
-        return _refuted(run)
+        return refuted
     if not loops and not words & (_CALLING | _OUTCOMES):
         return Support.UNKNOWN
     of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
     one_loop = len({id(loop.node) for loop in run.loops}) == 1
     if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
-        return _refuted(run)
+        return refuted
     if number in _other_counts(run, loops, words):
         return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
-    return _refuted(run)
-
-
-def _refuted(run: Run) -> Support:
-    return Support.CONTRADICTED if run.complete else Support.UNKNOWN
+    return refuted
 
 
 def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:

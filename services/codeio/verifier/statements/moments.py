@@ -13,12 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.conditions import is_condition
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
 from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
 from codeio.verifier.statements.numbers import ordinal
 from codeio.verifier.statements.rounds import Round
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import words
 
@@ -243,8 +242,8 @@ class Moments:
             return None
         function = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
         given: list[tuple[str | None, Any]] = [
-            *((None, _literal(argument)) for argument in call.args),
-            *((keyword.arg, _literal(keyword.value)) for keyword in call.keywords),
+            *((None, literal_of(argument)) for argument in call.args),
+            *((keyword.arg, literal_of(keyword.value)) for keyword in call.keywords),
         ]
         found = []
         for arguments, _, start, end in self.run.called(function):
@@ -268,13 +267,6 @@ class Moments:
         chosen = next((one for one in found if one.start > reached), found[0])
         self._reached[key] = chosen.start
         return Window((chosen,), f"call {function}")
-
-
-def _literal(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return OPAQUE
 
 
 def read_label(  # noqa: C901, PLR0912  (one case per kind of label)

@@ -14,9 +14,9 @@ from functools import cached_property
 from itertools import accumulate, islice, product
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate
 from codeio.verifier.statements.numbers import close
-from codeio.verifier.statements.run import OPAQUE, within
+from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import alike
 from codeio.verifier.statements.vocabulary import words
 

@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
-from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.evaluation import OPAQUE
+from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _support(run: Run, name: str, first: int, last: int, context: Context) -> Su
     broken = any(
         isinstance(n, ast.Break | ast.Return) for loop in loops for n in ast.walk(loop.node)
     )
-    return Support.UNKNOWN if broken or not run.complete else Support.CONTRADICTED
+    return support_of([False], complete=run.complete and not broken)
 
 
 def _ends(run: Run, loop: LoopRun, name: str) -> tuple[object, object]:

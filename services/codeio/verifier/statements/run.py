@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.runtime import values
 from codeio.runtime.trace import ELISION, position
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
 from codeio.verifier.statements.rounds import LoopRun, runs_of
 
 if TYPE_CHECKING:
@@ -28,13 +28,6 @@ class Missing:
 
 
 MISSING = Missing()
-
-
-class Opaque:
-    """A value that the trace does not show in full."""
-
-
-OPAQUE = Opaque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +62,6 @@ class Run:
         nodes = ast.walk(self.source.tree)
         return frozenset(
             n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
-        )
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The names of the program's variables."""
-        nodes = ast.walk(self.source.tree)
-        return frozenset(
-            n.id if isinstance(n, ast.Name) else n.arg
-            for n in nodes
-            if isinstance(n, ast.Name | ast.arg)
         )
 
     @cached_property
@@ -236,10 +219,9 @@ class Run:
         """Yield the calls of a function of the program with just these arguments."""
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             return
-        try:
-            given = [ast.literal_eval(argument) for argument in node.args]
-            named = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        given = [literal_of(argument) for argument in node.args]
+        named = {one.arg: literal_of(one.value) for one in node.keywords}
+        if OPAQUE in (*given, *named.values()):
             return
         for arguments, returned, start, end in self.called(node.func.id):
             own = [value for name, value in arguments.items() if name not in ("self", "cls")]
@@ -366,10 +348,7 @@ def _parse(text: str) -> Any:
             break
     if text in ("nan", "inf", "-inf"):
         return float(text)
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return OPAQUE
+    return literal_of(text)
 
 
 def loaded(output_json: str) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE, within
+from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import words
 

@@ -6,8 +6,8 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.numbers import close, decimals
-from codeio.verifier.statements.run import OPAQUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from codeio.verifier.statements.evaluation import literal_of
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.numbers import decimals
 from codeio.verifier.statements.stated import Stated, stated
@@ -189,12 +190,9 @@ def _follows(
     """Tell whether a number follows from others of the sentence, or was worked out before."""
     exact = replace(said, about=False)
     for one in reversed(context.found[-40:]):
-        if one.kind == "arithmetic" and one.support is Support.SUPPORTED:
-            try:
-                if exact.holds(ast.literal_eval(one.stated)):
-                    return True
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                continue
+        worked_out = one.kind == "arithmetic" and one.support is Support.SUPPORTED
+        if worked_out and exact.holds(literal_of(one.stated)):
+            return True
     numbers: list[float] = [
         part.value
         for item in items[max(0, place - 12) : place]
