@@ -38,7 +38,7 @@ from codeio.runtime.trace import Source
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction, IoPair, PredictionTask, Program
 from codeio.verifier.statements import Run, Support, find_statements, run_of
-from codeio.verifier.statements.passages import lines
+from codeio.verifier.statements.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -290,7 +290,8 @@ async def teacher_rationales(sandbox: Sandbox, *, limit: int, verbose: bool) -> 
         source = run.source
         output = task.direction == OUTPUT
         spans = contradicted(text, source, run, output_prediction=output, score=clean)
-        for start, end in clean.count(spans, [])[0] if verbose else ():
+        alarms, _ = clean.count(spans, [])
+        for start, end in alarms if verbose else ():
             around = text[max(0, start - 60) : end + 20]
             print(f"  {task.task_id}: contradicted as it was: …{around!r}")
         # Of an input prediction, only the check at its end is about the predicted input.

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from codeio.runtime.trace import Source, parse_trace
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
+from codeio.verifier.signature import parameters_of
 from codeio.verifier.statements.actions import mentioned, read_actions
-from codeio.verifier.statements.candidates import Candidates, named_inputs, parameters
+from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
 from codeio.verifier.statements.corrections import answered, corrected
+from codeio.verifier.statements.counts import read_counts
 from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
-from codeio.verifier.statements.loops import read_counts
+from codeio.verifier.statements.lines import Line, cells, is_separator, lines
 from codeio.verifier.statements.membership import read_membership
 from codeio.verifier.statements.moments import Moments, read_label
 from codeio.verifier.statements.occurrences import Occurrences
-from codeio.verifier.statements.passages import Line, cells, is_separator, lines
 from codeio.verifier.statements.phrases import read_phrases
 from codeio.verifier.statements.ranges import read_ranges
 from codeio.verifier.statements.results import read_alone, read_results
@@ -68,7 +69,7 @@ async def check_rationale(
         return []
     runs: list[Run] = []
     if given is not None:
-        names = parameters(source, task.program.entry_point)
+        names = parameters_of(task.program).names
         others = [] if output_prediction else named_inputs(rationale, names, besides=given)
         response = await sandbox.execute(
             ExecuteRequest(

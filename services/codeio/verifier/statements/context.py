@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.corrections import takes_back
 from codeio.verifier.statements.evaluation import OPAQUE, literal_of
-from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
+from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge, support_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,6 +132,4 @@ def combined(supports: Sequence[Support]) -> Support:
 
 
 def arithmetic(value: bool | None) -> Support:
-    if value is None:
-        return Support.UNKNOWN
-    return Support.SUPPORTED if value else Support.CONTRADICTED
+    return support_of([value], complete=True)

@@ -13,7 +13,7 @@ from codeio.verifier.statements.run import Run, within
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.verifier.statements.rounds import LoopRun, Round
+    from codeio.verifier.statements.loops import LoopRun, Round
     from codeio.verifier.statements.run import Episode
     from codeio.verifier.statements.stated import Stated
 

@@ -12,7 +12,7 @@ from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.loops import LoopRun
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.runtime import values
 from codeio.runtime.trace import ELISION, position
 from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
-from codeio.verifier.statements.rounds import LoopRun, runs_of
+from codeio.verifier.statements.loops import LoopRun, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

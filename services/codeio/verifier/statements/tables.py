@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support, support_of
-from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.loops import Round
 from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
 from codeio.verifier.statements.vocabulary import NO, YES, words
