@@ -166,11 +166,14 @@ class Moments:
             return list(self.run.loops)
         if around.loop is not None:
             return [around.loop]
-        return [
+        inside = [
             loop
             for loop in self.run.loops
             if any(r.start <= loop.first <= r.end for r in around.rounds)
         ]
+        # A function that calls itself has its loops in those calls, too; they come second.
+        own = self.run.trace.steps[around.rounds[0].start].frame
+        return sorted(inside, key=lambda loop: loop.frame != own)
 
     def _rounds(self, label: Label, around: Window | None) -> list[tuple[LoopRun, Round]]:
         found: list[tuple[LoopRun, Round]] = []
