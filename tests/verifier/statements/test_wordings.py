@@ -47,6 +47,11 @@ PAIRS = [
     ("digits", "Half of 20 is 10, and 3 squared is 9.", "3 squared is 6."),
     ("digits", "The digits list is [1, 1, 0, 3].", "The digits list is [1, 0, 1, 3]."),
     ("digits", "Count of zeros is 1, ones are 2.", "Count of ones = 3."),
+    ("digits", "n never goes below zero.", "base never goes below five."),
+    ("ranges", "There is one hyphen: the text has no spaces.", "The text has three letters."),
+    ("ranges", "text has one vowel less than letters, there are 1 a's.", "There are 2 a's."),
+    ("ranges", "The loop goes over all three characters.", "It goes over all four characters."),
+    ("gcd", "The gcd of 24 and 36 is 12.", "The gcd of 24 and 36 is 6."),
     ("gcd", "24 is in values, 25 isn't in values.", "24 isn't in values."),
     ("gcd", "That makes 12 in the end.", "That makes 18 in the end."),
 ]

@@ -53,7 +53,7 @@ _PARTS = words("element item entry value number character letter")
 _PARTIAL = words("half even odd every each other half-length twice times")
 _COPULAS = words(
     "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't "
-    "does drops falls gets be"
+    "does drops falls gets goes be"
 )
 
 

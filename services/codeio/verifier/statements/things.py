@@ -49,7 +49,10 @@ _SHORTEST_STEM = 3
 _HAVING = words("has have contains are is had")
 _LISTS = words("list array dict dictionary tuple set stack queue text string word")
 _ARGUMENTS = words("text word string s")
+_STOPPING = words("stops ends finishes terminates breaks stopped ended finished")
+_VISITING = words("visits loops goes over through iterates loop visited")
 _UNITS = words("elements items entries numbers values keys words characters letters")
+_COMPARING = words("less more fewer than too")
 _VAGUE = words(
     "first next last another more least most than other every each per up until after within "
     "fewer less about roughly around some"
@@ -81,6 +84,7 @@ def read_things(sentence: Sentence, context: Context, occurrences: Occurrences) 
             _counted(items, place, item.value, context, occurrences)
             if place and items[place - 1].lower in _APPEARING:
                 _appearing(items, place, item.value, context, occurrences)
+            _letters(items, place, item.value, context, occurrences)
         elif item.lower in ("once", "twice") and place and items[place - 1].lower in _APPEARING:
             number = 1 if item.lower == "once" else 2
             _appearing(items, place, number, context, occurrences)
@@ -90,13 +94,17 @@ def _counted(
     items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
 ) -> None:
     before = [item.lower for item in items[max(0, place - 4) : place]]
-    if set(before[-2:]) & _VAGUE or set(before) & NEGATIONS:
+    ending = before[-1:] == ["after"] and before[-2:-1] and before[-2] in _STOPPING
+    if (set(before[-2:]) & _VAGUE and not ending) or set(before) & NEGATIONS:
         return
     if any(isinstance(item.value, str) for item in items[max(0, place - 3) : place]):
         return  # what is said of a quoted text is judged by itself
     total = bool({item.lower for item in items} & _TOTAL) or context.final
     if found := _kind_after(items, place):
         last, kind = found
+        following = next((n for n, item in enumerate(items) if item is last), place) + 1
+        if following < len(items) and items[following].lower in _COMPARING:
+            return  # a difference is told
         span = (items[place], last)
     elif found := _kind_before(items, place):
         first, kind = found
@@ -153,7 +161,9 @@ def _of_list(
     if place < 2 or place + 1 >= len(items) or items[place + 1].lower not in _UNITS:
         return
     what, verb = items[place - 2], items[place - 1].lower
-    if verb not in _HAVING or what.lower not in _LISTS or what.name or not occurrences.known:
+    every = verb == "all" and bool({item.lower for item in items[:place]} & _VISITING)
+    listed = verb in _HAVING and what.lower in _LISTS and not what.name
+    if not (every or listed) or not occurrences.known:
         return
     lengths = occurrences.counts("lengths", lambda: _lengths(occurrences))
     if lengths and number not in lengths:
@@ -283,6 +293,25 @@ def _appearing(
         support = Support.CONTRADICTED
     last = items[place + (times == "times")]
     context.add("value", (what, last), f"count of {what.text}", str(number), support)
+
+
+def _letters(
+    items: Sequence[Item], place: int, number: int, context: Context, occurrences: Occurrences
+) -> None:
+    """Read `there are 3 a's` where no text or list has so many, at any time."""
+    noun = items[place + 1] if place + 1 < len(items) else None
+    before = items[place - 1].lower if place else ""
+    if noun is None or not noun.text.endswith("'s") or len(noun.text) != 3 or before in _VAGUE:
+        return
+    letter = noun.text[0]
+    counts = occurrences.counts(
+        ("appearing", repr(letter)),
+        lambda: {_occurring(letter, value) for _, value in occurrences.values()} - {0},
+    )
+    if counts and occurrences.known:
+        support = Support.CONTRADICTED if number > max(counts) else Support.UNKNOWN
+        support = Support.SUPPORTED if number in counts else support
+        context.add("value", (items[place], noun), f"count of {letter}", str(number), support)
 
 
 def _occurring(sought: Any, value: Any) -> int:

@@ -23,6 +23,10 @@ _OPERATIONS: dict[str, type[ast.operator]] = {
     "sum": ast.Add, "difference": ast.Sub, "product": ast.Mult, "quotient": ast.FloorDiv,
     "remainder": ast.Mod,
 }  # fmt: skip
+_FUNCTIONS = {
+    "gcd": "gcd", "maximum": "max", "max": "max", "larger": "max", "minimum": "min",
+    "min": "min", "smaller": "min",
+}  # fmt: skip
 _FACTORS = {"half": 0.5, "twice": 2, "double": 2, "triple": 3, "thrice": 3}
 _POWERS = {"squared": 2, "cubed": 3}
 _DIVIDED = ("divided", "by")
@@ -48,8 +52,8 @@ def read_worded(sentence: Sentence, context: Context) -> None:
             at = place + 1 + (items[place + 1].lower == "of")
             if at < len(items) and (number := _number(items[at])) is not None:
                 _comes_to(items, place, at + 1, number * _FACTORS[word], context)
-        elif word in _OPERATIONS:
-            _operation(items, place, _OPERATIONS[word], context)
+        elif word in _OPERATIONS or word in _FUNCTIONS:
+            _operation(items, place, word, context)
 
 
 def _number(item: Item) -> float | None:
@@ -147,8 +151,8 @@ def _leaves(items: Sequence[Item], place: int, context: Context) -> None:
         _compare(items, place, at, items[place].value, context)
 
 
-def _operation(items: Sequence[Item], place: int, op: type[ast.operator], context: Context) -> None:
-    """Read `the sum of 3 and 4 is 7`."""
+def _operation(items: Sequence[Item], place: int, word: str, context: Context) -> None:
+    """Read `the sum of 3 and 4 is 7` and `the gcd of 8 and 12 is 4`."""
     if place + 5 >= len(items) or items[place + 1].lower not in ("of", "between"):
         return
     one, other = items[place + 2], items[place + 4]
@@ -156,11 +160,15 @@ def _operation(items: Sequence[Item], place: int, op: type[ast.operator], contex
         return
     if one.node is None or other.node is None:
         return
+    if word in _OPERATIONS:
+        node: ast.expr = ast.BinOp(one.node, _OPERATIONS[word](), other.node)
+    else:
+        node = ast.Call(ast.Name(_FUNCTIONS[word], ast.Load()), [one.node, other.node], [])
     try:
-        value = evaluate(ast.BinOp(one.node, op(), other.node), {})
+        value = evaluate(node, {})
     except UnevaluableError:
         return
-    if op is ast.Sub and value < 0:
+    if word == "difference":
         value = abs(value)
     _comes_to(items, place, place + 5, value, context)
 
