@@ -38,7 +38,7 @@ from codeio.runtime.trace import Source
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction, IoPair, PredictionTask, Program
 from codeio.verifier.statements import Run, Support, find_statements, run_of
-from codeio.verifier.statements.passages import lines
+from codeio.verifier.statements.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -289,7 +289,11 @@ async def teacher_rationales(sandbox: Sandbox, *, limit: int, verbose: bool) -> 
     async for task, run, text in rationales(sandbox, limit):
         source = run.source
         output = task.direction == OUTPUT
-        clean.count(contradicted(text, source, run, output_prediction=output, score=clean), [])
+        spans = contradicted(text, source, run, output_prediction=output, score=clean)
+        alarms, _ = clean.count(spans, [])
+        for start, end in alarms if verbose else ():
+            around = text[max(0, start - 60) : end + 20]
+            print(f"  {task.task_id}: contradicted as it was: …{around!r}")
         # Of an input prediction, only the check at its end is about the predicted input.
         named = [text.find(line) for line in re.findall(r"\n[^\n`]+:\n\n", text)]
         begin = 0 if output else max(named, default=len(text))

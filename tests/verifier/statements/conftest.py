@@ -51,9 +51,18 @@ GCD = (
     "            break\n"
     "    return g\n"
 )
+RANGES = (
+    "def main_solution(text):\n"
+    "    kept = []\n"
+    "    for i in range(len(text)):\n"
+    "        if text[i].isalpha():\n"
+    "            kept.append(text[i])\n"
+    "    return kept\n"
+)
 CALLS = {
     "total": (TOTAL, {"nums": [4, 9, 3, 8, 2], "limit": 15}),
     "digits": (DIGITS, {"n": 83, "base": 4}),
+    "ranges": (RANGES, {"text": "a-i"}),
     "gcd": (GCD, {"values": [24, 36, 60]}),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codeio.runtime.trace import position
 from codeio.verifier.statements.context import Context, combined
-from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.judging import support_of
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
@@ -67,7 +67,7 @@ def _judge(
 ) -> None:
     """Note that the program does something, which it did or did not in each run."""
     supports = [
-        Support.SUPPORTED if happened else Support.CONTRADICTED if run.complete else Support.UNKNOWN
+        support_of([happened], complete=run.complete)
         for run, happened in zip(context.runs, did, strict=True)
     ]
     context.add("action", (items[span[0]], items[span[1]]), what, "done", combined(supports))

@@ -6,7 +6,6 @@ input is named holds of the run on it; where that run is not known, only arithme
 
 from __future__ import annotations
 
-import ast
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +15,12 @@ from codeio.verifier.statements.stated import alike
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from codeio.runtime.trace import Source
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import Run
 
 MAX_CANDIDATES = 3
 """Inputs of a text that are run besides the predicted one."""
 _MAX_INPUT = 4000
-
-
-def parameters(source: Source, entry_point: str) -> frozenset[str]:
-    """Return the names of the parameters of a function of the program."""
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.FunctionDef) and node.name == entry_point:
-            given = node.args
-            return frozenset(
-                one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)
-            )
-    return frozenset()
 
 
 def named_inputs(text: str, names: Set[str], *, besides: str) -> list[str]:

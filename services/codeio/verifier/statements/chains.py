@@ -72,7 +72,10 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
         elif (
             link.text == ","
             and following < len(items)
-            and items[following].lower in ("i.e.", "namely")
+            and (
+                items[following].lower in ("i.e.", "namely")
+                or (items[following].lower == "or" and isinstance(items[at - 1].node, ast.BinOp))
+            )
         ):
             about = False
             following += 1

@@ -9,24 +9,32 @@ from typing import TYPE_CHECKING
 from codeio.runtime.trace import Source, parse_trace
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
+from codeio.verifier.signature import parameters_of
 from codeio.verifier.statements.actions import mentioned, read_actions
-from codeio.verifier.statements.candidates import Candidates, named_inputs, parameters
+from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
 from codeio.verifier.statements.corrections import answered, corrected
+from codeio.verifier.statements.counts import read_counts
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
-from codeio.verifier.statements.loops import read_counts
+from codeio.verifier.statements.lines import Line, cells, is_separator, lines
+from codeio.verifier.statements.membership import read_membership
 from codeio.verifier.statements.moments import Moments, read_label
-from codeio.verifier.statements.passages import Line, cells, is_separator, lines
+from codeio.verifier.statements.occurrences import Occurrences
 from codeio.verifier.statements.phrases import read_phrases
+from codeio.verifier.statements.ranges import read_ranges
 from codeio.verifier.statements.results import read_alone, read_results
-from codeio.verifier.statements.run import OPAQUE, Run, loaded
+from codeio.verifier.statements.run import Run, loaded
 from codeio.verifier.statements.sentences import sentences
 from codeio.verifier.statements.sequences import read_sequences
 from codeio.verifier.statements.tables import Column, Row, cell, column, judge_table
+from codeio.verifier.statements.things import read_things
 from codeio.verifier.statements.tokens import tokens
+from codeio.verifier.statements.unnamed import read_unnamed
+from codeio.verifier.statements.worded import read_worded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +69,7 @@ async def check_rationale(
         return []
     runs: list[Run] = []
     if given is not None:
-        names = parameters(source, task.program.entry_point)
+        names = parameters_of(task.program).names
         others = [] if output_prediction else named_inputs(rationale, names, besides=given)
         response = await sandbox.execute(
             ExecuteRequest(
@@ -130,6 +138,7 @@ class _Reader:
             context.inputs = frozenset(context.runs[0].arguments)
         self._candidates = Candidates(context.runs, several=not output_prediction)
         self._moments = {id(run): Moments(run) for run in context.runs}
+        self._occurrences: dict[int, Occurrences] = {}
 
     def read(self) -> None:
         text = self._context.text
@@ -190,11 +199,28 @@ class _Reader:
                 read_conditions(sentence, self._context)
                 read_phrases(sentence, self._context)
                 read_sequences(sentence, self._context)
+                read_ranges(sentence, self._context)
                 read_counts(sentence, self._context)
+                read_worded(sentence, self._context)
                 read_actions(sentence, self._context)
                 for condition in mentioned(sentence.items):
                     self._context.condition = condition
                 read_results(sentence, self._context, output_prediction=self._output_prediction)
+                if len(self._context.runs) == 1:
+                    occurrences = self._occurring(self._context.runs[0])
+                    read_unnamed(
+                        sentence,
+                        self._context,
+                        occurrences,
+                        output_prediction=self._output_prediction,
+                    )
+                    read_things(sentence, self._context, occurrences)
+                    read_membership(sentence, self._context, occurrences)
+
+    def _occurring(self, run: Run) -> Occurrences:
+        if id(run) not in self._occurrences:
+            self._occurrences[id(run)] = Occurrences(run)
+        return self._occurrences[id(run)]
 
     def _table(self, rows: Sequence[Line]) -> None:
         text = self._context.text

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.context import Context, arithmetic
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-from codeio.verifier.statements.instances import differences, is_foreign
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
+from codeio.verifier.statements.instances import differences, is_elsewhere, is_foreign
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
@@ -37,7 +36,9 @@ _ASKING = words(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Telling:
+    """That a condition is said to hold, or not."""
+
     outcome: bool
     place: int
     """Of the item that says it."""
@@ -67,7 +68,7 @@ def _is_tested(items: Sequence[Item], place: int, instances: Sequence[Item], end
         return False
     follows = items[end].lower if end < len(items) else ""
     return follows in ("holds", "fails") or (
-        bool(instances) and verdict_after(items, end) is not None
+        bool(instances) and telling_after(items, end) is not None
     )
 
 
@@ -75,21 +76,21 @@ def _read_condition(
     items: Sequence[Item], place: int, instances: Sequence[Item], end: int, context: Context
 ) -> None:
     item = items[place]
-    verdict = _neither(items, place, end) or verdict_after(items, end)
-    if verdict is None and _asserted(items, place) and not _in_equation(items, place, end):
+    telling = _neither(items, place, end) or telling_after(items, end)
+    if telling is None and _asserted(items, place) and not _in_equation(items, place, end):
         follows = items[end] if end < len(items) else None
         asked = follows is not None and follows.text == "?"
         stands = follows is not None and follows.text in (":", ",") and bool(instances)
         if not asked and (item.literal or stands or _is_reason(items, place)):
-            verdict = Verdict(True, end - 1, always=False)
+            telling = Telling(True, end - 1, always=False)
         elif not asked and (claim := _said_equal(item, context)):
             left, said = claim
             context.value((item, item), left, said)
-    if verdict is not None:
-        _judge(items, place, verdict, context)
-        said_at = items[max(end - 1, verdict.place)]
+    if telling is not None:
+        _judge(items, place, telling, context)
+        said_at = items[max(end - 1, telling.place)]
         for instance in instances:
-            _judge_instance(item, (instance, said_at), verdict, context)
+            _judge_instance(item, (instance, said_at), telling, context)
 
 
 def is_condition(item: Item) -> bool:
@@ -99,14 +100,14 @@ def is_condition(item: Item) -> bool:
     )
 
 
-def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
+def telling_after(items: Sequence[Item], place: int) -> Telling | None:
     """Return what is said of a condition right after it."""
     negated = always = False
     for at in range(place, min(len(items), place + _MOST_FILLING)):
         item = items[at]
         word = item.lower
         if item.literal and isinstance(item.value, bool) and item.plain and item.text[:1] != "(":
-            return Verdict(item.value is not negated, at, always)
+            return Telling(item.value is not negated, at, always)
         if word in NEGATIONS or (word == "no" and _next(items, at) == "longer"):
             negated = not negated
             always = always or word == "never"
@@ -115,7 +116,7 @@ def verdict_after(items: Sequence[Item], place: int) -> Verdict | None:
         elif word in YES or word in NO:
             if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
-            return Verdict((word in YES) is not negated, at, always)
+            return Telling((word in YES) is not negated, at, always)
         elif item.kind == "expression" or not (
             word in _FILLING if item.kind == "word" else item.text in _FILLING_SIGNS
         ):
@@ -160,13 +161,13 @@ def _in_equation(items: Sequence[Item], place: int, end: int) -> bool:
     return "=" in sides
 
 
-def _neither(items: Sequence[Item], place: int, end: int) -> Verdict | None:
+def _neither(items: Sequence[Item], place: int, end: int) -> Telling | None:
     """Read `neither A nor B holds` for each of the two."""
     if not place or items[place - 1].lower not in ("neither", "nor"):
         return None
     for at in range(end, len(items)):
         if items[at].lower in YES | NO and not items[at].literal:
-            return Verdict(items[at].lower in NO, at, always=False)
+            return Telling(items[at].lower in NO, at, always=False)
     return None
 
 
@@ -179,32 +180,34 @@ def _said_equal(item: Item, context: Context) -> tuple[ast.expr, Stated] | None:
             return None
     if any(ast.unparse(item.node) in run.recorded for run in context.runs):
         return None
-    try:
-        value = ast.literal_eval(right)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+    value = literal_of(right)
+    if value is OPAQUE:
         return None
     return left, stated(value, ast.unparse(right))
 
 
-def _judge(items: Sequence[Item], place: int, verdict: Verdict, context: Context) -> None:
+def _judge(items: Sequence[Item], place: int, telling: Telling, context: Context) -> None:
     item = items[place]
-    end = items[max(place, verdict.place)]
+    end = items[max(place, telling.place)]
     if item.node is None:
         return
-    word = "true" if verdict.outcome else "false"
+    word = "true" if telling.outcome else "false"
     if item.literal:
-        support = arithmetic(bool(item.value) is verdict.outcome)
+        support = arithmetic(bool(item.value) is telling.outcome)
         if support is Support.SUPPORTED and (
             _never_compared(item, context.runs) or is_foreign(item, context.runs)
         ):
             support = Support.CONTRADICTED
+        elif support is Support.SUPPORTED and is_elsewhere(item, context):
+            context.at_moment(only_moment=True)
+            support = Support.CONTRADICTED
         context.add("condition", (item, end), item.text, word, support)
         return
-    said = Stated(TRUE if verdict.outcome else FALSE, word)
-    support = context.value((item, end), item.node, said, kind="condition", always=verdict.always)
-    if support is Support.SUPPORTED and context.window is None and not verdict.always:
+    said = Stated(TRUE if telling.outcome else FALSE, word)
+    support = context.value((item, end), item.node, said, kind="condition", always=telling.always)
+    if support is Support.SUPPORTED and context.window is None and not telling.always:
         told = _by_what_was_told(item, context)
-        if told is not None and told is not verdict.outcome:
+        if told is not None and told is not telling.outcome:
             context.found[-1] = replace(context.found[-1], support=Support.CONTRADICTED)
 
 
@@ -295,12 +298,12 @@ def _instances(items: Sequence[Item], place: int) -> tuple[list[Item], int]:
 
 
 def _judge_instance(
-    pattern: Item, span: tuple[Item, Item], verdict: Verdict, context: Context
+    pattern: Item, span: tuple[Item, Item], telling: Telling, context: Context
 ) -> None:
     instance = span[0]
     if instance.literal:
-        support = arithmetic(bool(instance.value) is verdict.outcome)
-        word = "true" if verdict.outcome else "false"
+        support = arithmetic(bool(instance.value) is telling.outcome)
+        word = "true" if telling.outcome else "false"
         context.add("condition", span, instance.text, word, support)
     if pattern.node is not None and instance.node is not None and not pattern.literal:
         for part, value in differences(pattern.node, instance.node):

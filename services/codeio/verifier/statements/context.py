@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.corrections import takes_back
-from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge
-from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
+from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge, support_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,13 +63,15 @@ class Context:
             sometime = combined(
                 [judge(run, subject, said, always=always, last=last) for run in self.runs]
             )
-            self._groups[len(self.found)] = (
-                self.window.group,
-                support is Support.CONTRADICTED is not sometime,
-            )
+            self.at_moment(only_moment=support is Support.CONTRADICTED is not sometime)
         text = f"not {said.text}" if said.negated else said.text
         self.add(kind, span, ast.unparse(subject), text, support)
         return support
+
+    def at_moment(self, *, only_moment: bool) -> None:
+        """Note that what is found next is judged at the moment of its line."""
+        if self.window is not None:
+            self._groups[len(self.found)] = (self.window.group, only_moment)
 
     def told(self, name: str, *, before: int) -> Any:
         """Return the value that the text gave a variable shortly before a place, rightly."""
@@ -79,10 +81,7 @@ class Context:
             if one.subject == name and before - _RECENT <= one.start < before:
                 if one.support is not Support.SUPPORTED or one.kind != "value":
                     return OPAQUE
-                try:
-                    return ast.literal_eval(one.stated)
-                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    return OPAQUE
+                return literal_of(one.stated)
         return OPAQUE
 
     def doubt(self) -> None:
@@ -133,6 +132,4 @@ def combined(supports: Sequence[Support]) -> Support:
 
 
 def arithmetic(value: bool | None) -> Support:
-    if value is None:
-        return Support.UNKNOWN
-    return Support.SUPPORTED if value else Support.CONTRADICTED
+    return support_of([value], complete=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.stated import alike
 
@@ -76,10 +76,8 @@ def answered(found: Sequence[Statement], text: str, output: Any) -> list[Stateme
 
 
 def _says(text: str, value: Any) -> bool:
-    try:
-        return alike(ast.literal_eval(text), value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
+    said = literal_of(text)
+    return said is not OPAQUE and alike(said, value)
 
 
 def _last_object(text: str) -> Any:

@@ -21,8 +21,23 @@ _MAX_LENGTH = 4000
 _MAX_BITS = 2000
 
 
+class Opaque:
+    """A value that is not known in full."""
+
+
+OPAQUE = Opaque()
+
+
 class UnevaluableError(ValueError):
     """The expression has no value that can be worked out here."""
+
+
+def literal_of(node: ast.expr | str) -> Any:
+    """Return the value of a literal that needs no working out, else `OPAQUE`."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return OPAQUE
 
 
 def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
@@ -159,6 +174,8 @@ _KNOWN: dict[str, Callable[..., Any]] = {
         "len": len, "list": list, "max": max, "min": min, "ord": ord, "range": range,
         "reversed": lambda items: list(reversed(items)), "round": _round, "set": set,
         "sorted": sorted, "sqrt": math.sqrt, "str": str, "sum": sum, "tuple": tuple,
+        "enumerate": lambda items: list(enumerate(items)),
+        "zip": lambda *parts: list(zip(*parts, strict=False)),
 }  # fmt: skip
 _FUNCTIONS = {name: _sized(function) for name, function in _KNOWN.items()}
 _METHODS = words(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.items import ItemKind
     from codeio.verifier.statements.tokens import Token
 
-_CONSTANTS = {"True": "True", "False": "False", "None": "None"}
+_CONSTANTS = words("True False None")
 
 _JSON = {"true": "True", "false": "False", "null": "None"}
 
@@ -91,7 +91,7 @@ class Gatherer:
 
     def is_call(self, token: Token, after: Token | None) -> bool:
         adjacent = after is not None and after.text in ("(", "[") and not after.spaced
-        return adjacent and (token.code or token.text in self._functions or after is None)
+        return adjacent and (token.code or token.text in self._functions)
 
     @property
     def caret(self) -> str:

@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Support, judge
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
 
 if TYPE_CHECKING:
@@ -68,6 +68,46 @@ def is_foreign(item: Item, runs: Sequence[Run]) -> bool:
     return foreign
 
 
+def is_elsewhere(item: Item, context: Context) -> bool:
+    """Tell whether a comparison of numbers is one of the program's, but not at this moment.
+
+    All but one of its parts have to fit the moment, and no other comparison may fit it whole.
+    """
+    if context.window is None or not isinstance(item.node, ast.Compare) or not context.runs:
+        return False
+    found = False
+    for pattern in context.runs[0].source.expressions.values():
+        if not isinstance(pattern, ast.Compare):
+            continue
+        parts = differences(pattern, item.node)
+        if not parts:
+            continue
+        supports = [
+            combined([judge(run, node, said, window=context.window) for run in context.runs])
+            for node, said in ((node, stated(value, repr(value))) for node, value in parts)
+        ]
+        if Support.CONTRADICTED not in supports:
+            return False
+        found = found or (
+            supports.count(Support.CONTRADICTED) == 1 and Support.SUPPORTED in supports
+        )
+    return found
+
+
+def is_untested(number: int, runs: Sequence[Run]) -> bool:
+    """Tell whether the program tests a variable's parity, and no variable is ever this number."""
+    tested = False
+    for node in runs[0].source.expressions.values() if runs else ():
+        match node:
+            case ast.BinOp(left=ast.Name(), op=ast.Mod(), right=ast.Constant(value=2)):
+                tested = True
+            case _:
+                pass
+    return tested and all(
+        run.complete and run.numbers is not None and number not in run.numbers for run in runs
+    )
+
+
 def _has_constant(pattern: ast.expr) -> bool:
     return isinstance(pattern, ast.Compare) and isinstance(pattern.left, ast.BinOp)
 
@@ -125,11 +165,3 @@ def _label(node: ast.AST) -> object:
             return value
         case _:
             return None
-
-
-def literal_of(node: ast.expr) -> object:
-    """Return the value of a literal that needs no working out, else `OPAQUE`."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return OPAQUE

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.run import Run, within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.verifier.statements.rounds import LoopRun, Round
+    from codeio.verifier.statements.loops import LoopRun, Round
     from codeio.verifier.statements.run import Episode
     from codeio.verifier.statements.stated import Stated
 
@@ -56,6 +57,18 @@ class Window:
     """The loop that the line is the header of."""
 
 
+def support_of(answers: Sequence[bool | None], *, complete: bool) -> Support:
+    """Return what answers say together, any of which may be meant.
+
+    Without any, or where one is unknown or may be missing, nothing is contradicted.
+    """
+    if True in answers:
+        return Support.SUPPORTED
+    if not answers or None in answers or not complete:
+        return Support.UNKNOWN
+    return Support.CONTRADICTED
+
+
 def judge(  # noqa: PLR0913
     run: Run,
     node: ast.expr,
@@ -80,22 +93,12 @@ def judge(  # noqa: PLR0913
     if window is not None:
         inside = [e for r in window.rounds for e in within(episodes, r.start, r.end)]
         if inside:
-            found = [said.holds(episode.value) for episode in inside]
-            if True in found:
-                return Support.SUPPORTED
             # Of a cut trace it cannot be told which of several rounds or calls is meant.
-            if None in found or not run.complete:
-                return Support.UNKNOWN
-            return Support.CONTRADICTED
-    return _sometime(run, answers, elsewhere=window is not None)
-
-
-def _sometime(run: Run, answers: Sequence[bool | None], *, elsewhere: bool = False) -> Support:
-    if True in answers:
-        return Support.UNKNOWN if elsewhere else Support.SUPPORTED
-    if None in answers or not run.complete:
-        return Support.UNKNOWN
-    return Support.CONTRADICTED
+            found = [said.holds(episode.value) for episode in inside]
+            return support_of(found, complete=run.complete)
+        if True in answers:
+            return Support.UNKNOWN  # but elsewhere
+    return support_of(answers, complete=run.complete)
 
 
 def _always(run: Run, episodes: Sequence[Episode], said: Stated) -> Support:
@@ -111,9 +114,22 @@ def _last(run: Run, node: ast.expr, episodes: Sequence[Episode], said: Stated) -
     if end:
         return Support.SUPPORTED
     if True not in answers:
-        return _sometime(run, answers)
+        return support_of(answers, complete=run.complete)
+    named = _measured(node)
+    if named and (final := run.final(named)) is not OPAQUE:
+        # A container that is passed on is the same one in all calls: its length grows or not.
+        return Support.SUPPORTED if said.holds(len(final)) else Support.CONTRADICTED
     # Of several calls, or of a loop's own variable, the end is not one moment.
     entry = isinstance(node, ast.Name) and all(
         node.id not in step.changes for step in run.trace.steps if step.frame != 0
     )
     return Support.CONTRADICTED if entry and end is False else Support.UNKNOWN
+
+
+def _measured(node: ast.expr) -> str:
+    """Return the variable whose length an expression is; empty for anything else."""
+    match node:
+        case ast.Call(func=ast.Name("len"), args=[ast.Name(id=name)]):
+            return name
+        case _:
+            return ""

@@ -27,7 +27,7 @@ _LINKS = words(
     "then still also again just exactly only simply therefore thus hence so currently "
     "initially finally already the a an value with should will does do did it's which indeed "
     "consequently afterwards once more ultimately precisely both all actually really that's "
-    "right clearly unchanged after-all in-turn same there here well"
+    "right clearly left unchanged after-all in-turn same there here well"
 )
 
 _ABOUT = words("about roughly approximately around approx nearly almost close circa")
@@ -68,6 +68,11 @@ _RELATIONS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     )
 )
 
+_NOUNS = words(
+    "value count counter variable list array string amount number nesting level dict "
+    "dictionary stack depth score"
+)
+
 _MOST_WORDS = 9
 
 _BEFORE_NAME = words("with and so then now the → where has have is giving")
@@ -91,7 +96,9 @@ class Said:
     end: int = 0
 
 
-def link(items: Sequence[Item], place: int) -> Said | None:  # noqa: C901, PLR0912
+def link(  # noqa: C901, PLR0912  (one case per kind of word)
+    items: Sequence[Item], place: int
+) -> Said | None:
     """Read on from a subject to its value; None when the words lead nowhere."""
     said = Said()
     before = [item.lower for item in items[max(0, place - 3) : place]]
@@ -145,7 +152,10 @@ def link(items: Sequence[Item], place: int) -> Said | None:  # noqa: C901, PLR09
             return said if said.words else None
         elif word == "to" and said.words == 0 and not bringing:
             return None
-        elif word == "of" and said.words == 0 and _is_measure(items, place, at):
+        elif said.words == 0 and (
+            (word == "of" and _is_measure(items, place, at))
+            or (word in _NOUNS and _follows_the(items, place))
+        ):
             pass
         elif word == "from":
             said.words += 1
@@ -157,14 +167,23 @@ def link(items: Sequence[Item], place: int) -> Said | None:  # noqa: C901, PLR09
     return None
 
 
+def _follows_the(items: Sequence[Item], place: int) -> bool:
+    """Tell whether a variable stands in a phrase such as `the total amount`."""
+    before = items[max(0, place - 2) : place]
+    return bool(items[place].name) and any(item.lower == "the" for item in before)
+
+
 def _is_measure(items: Sequence[Item], place: int, at: int) -> bool:
     """Tell whether `a subtotal of 54.0` says what the subtotal is."""
     before = items[place - 1].lower if place else ""
     after = items[at + 1] if at + 1 < len(items) else None
+    follows = items[at + 2] if at + 2 < len(items) else None
+    counted = follows is not None and follows.kind == "word" and follows.lower not in _LINKS
     return (
         before in ("a", "the", "final")
         and after is not None
         and after.plain
+        and not counted
         and bool(items[place].name)
     )
 

@@ -1,199 +1,79 @@
-"""How often something happens: `the loop runs four times`, `after three iterations`."""
+"""The loops of a run: from their first step to their last, round by round."""
 
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from codeio.verifier.statements.context import Context, combined
-from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.numbers import TIMES
-from codeio.verifier.statements.vocabulary import NEGATIONS, words
+from codeio.runtime.trace import position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.rounds import LoopRun
-    from codeio.verifier.statements.run import Run
-    from codeio.verifier.statements.sentences import Sentence
-
-_ROUNDS = words(
-    "iteration iterations round rounds pass passes trip trips cycle cycles loops repetitions"
-)
-_LOOPING = words(
-    "loop loops body iterates iterate iterated iterations runs ran run repeats repeated "
-    "executes executed execute looping while for-loop loop's"
-)
-_CALLING = words(
-    "called calls invoked comparison made performed call recursion evaluated checked tested "
-    "condition executed"
-)
-_VAGUE = words(
-    "first next last another more remaining most least up-to other every each per previous "
-    "only-if until of th nth than over over-all many several exceeds exceed"
-)
-_LOOP_NOUNS = words("loop body iterates looping loop's") | _ROUNDS
-_RUNS = words("runs ran run executes executed called made performed repeats iterates")
-_MOMENT = words("after by in within at following")
+    from codeio.runtime.trace import Step
 
 
-def read_counts(sentence: Sentence, context: Context) -> None:
-    """Find how often a sentence says that loops run."""
-    items = sentence.items
-    words = sentence.words()
-    for place, item in enumerate(items):
-        if sentence.silent[place]:
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One iteration of a loop: from the step of the header to the last of the body."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LoopRun:
+    """A loop from its first step to its last."""
+
+    node: ast.For | ast.AsyncFor | ast.While
+    frame: int
+    first: int
+    rounds: tuple[Round, ...]
+    last: int
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """The variables that a `for` sets."""
+        if isinstance(self.node, ast.While):
+            return frozenset()
+        return frozenset(n.id for n in ast.walk(self.node.target) if isinstance(n, ast.Name))
+
+
+def runs_of(
+    node: ast.For | ast.AsyncFor | ast.While,
+    frame: int,
+    steps: Sequence[Step],
+    end_of: Callable[[int], int],
+) -> Iterator[LoopRun]:
+    place = position(node)
+    inside = (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno)
+    starts: list[int] = []
+    first = header = -1
+    last = -1
+    for step in steps:
+        line = step.statement.line
+        if step.statement == place:
+            if first < 0:
+                first = step.index
+            header = step.index
+        elif first >= 0 and inside[0] <= line <= inside[1] and line >= place.line:
+            if header >= 0:
+                starts.append(header)
+            header = -1
+        elif first >= 0:
+            yield _loop_run(node, frame, first, starts, end_of(last))
+            first, header, starts = -1, -1, []
             continue
-        after = items[place + 1] if place + 1 < len(items) else None
-        number = _number(item)
-        once = item.kind == "word" and item.lower in TIMES and item.lower != "never"
-        if item.lower == "once" and not _is_counted(items, place):
-            continue
-        if number is None and not once:
-            continue
-        if once:
-            number = TIMES[item.lower]
-        if number is None or (after is None and not once):
-            continue
-        noun = "times" if once else after.lower if after is not None else ""
-        if noun in ("full", "complete", "total") and place + 2 < len(items):
-            after = items[place + 2]
-            noun = after.lower
-        if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING)):
-            last = item if once or after is None else after
-            _judge(items, place, number, last, words, context)
+        last = step.index
+    if first >= 0:
+        yield _loop_run(node, frame, first, starts, end_of(last))
 
 
-def _is_counted(items: Sequence[Item], place: int) -> bool:
-    """Tell `runs once` from `once the loop ends`."""
-    before = {item.lower for item in items[max(0, place - 3) : place]}
-    return bool(before & (_LOOPING | _CALLING)) and bool(
-        before & {"exactly", "only", "just", *_RUNS}
-    )
-
-
-def _number(item: Item) -> int | None:
-    plain = item.plain and isinstance(item.value, int) and not isinstance(item.value, bool)
-    return item.value if plain else None
-
-
-def _judge(  # noqa: PLR0913, PLR0917
-    items: Sequence[Item], place: int, number: int, last: Item, words: set[str], context: Context
-) -> None:
-    before = [item.lower for item in items[max(0, place - 4) : place]]
-    following = next((n for n, item in enumerate(items) if item is last), place) + 1
-    next_word = items[following].lower if following < len(items) else ""
-    if set(before[-2:]) & _VAGUE or next_word in ("more", "less", "before", "until"):
-        return
-    negated = bool(set(before) & NEGATIONS) or (before[-1:] == ["not"])
-    if negated:
-        return
-    moment = bool(set(before[-2:]) & _MOMENT)
-    near = {item.lower for item in items[max(0, place - 5) : place]}
-    if near & {"loop", "body", "iterates", "iterations"}:
-        words = words - _CALLING
-    supports = [_support(run, items, number, words, context, moment=moment) for run in context.runs]
-    context.add("loop", (items[place], last), "loop", str(number), combined(supports))
-
-
-def _support(  # noqa: PLR0913
-    run: Run, items: Sequence[Item], number: int, words: set[str], context: Context, *, moment: bool
-) -> Support:
-    loops = named_loops(run, items, words, context)
-    counts = {len(loop.rounds) for loop in loops}
-    if moment:
-        if not loops:
-            return Support.UNKNOWN
-        possible = max(counts) >= number
-        return Support.SUPPORTED if possible else _refuted(run)
-    if number in counts:
-        return Support.SUPPORTED
-    if context.window is not None and context.window.loop is not None and not words & _CALLING:
-        return _refuted(run)
-    if not loops and not words & _CALLING:
-        return Support.UNKNOWN
-    of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
-    one_loop = len({id(loop.node) for loop in run.loops}) == 1
-    if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
-        return _refuted(run)
-    if number in _other_counts(run, loops, words):
-        return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
-    return _refuted(run)
-
-
-def _refuted(run: Run) -> Support:
-    return Support.CONTRADICTED if run.complete else Support.UNKNOWN
-
-
-def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
-    """Return how often other things happen, so that one of them may be meant."""
-    if words & {"true", "false", "holds", "fails"}:
-        outcomes = [
-            [bool(episode.value) for episode in found]
-            for found in run.recorded.values()
-            if found and all(isinstance(episode.value, bool) for episode in found)
-        ]
-        return {found.count(outcome) for found in outcomes for outcome in (True, False)}
-    headers = {loop.node.lineno for loop in run.loops}
-    counts = {count for line, count in run.executions.items() if line not in headers}
-    if words & {"evaluated", "checked", "tested", "condition", "check"}:
-        counts |= set(run.executions.values())
-    counts |= {len(list(run.called(name))) for name in run.functions}
-    sums: dict[int, int] = {}
-    for loop in loops:
-        sums[id(loop.node)] = sums.get(id(loop.node), 0) + len(loop.rounds)
-    return counts | set(sums.values())
-
-
-def named_loops(
-    run: Run, items: Sequence[Item], words: set[str], context: Context
-) -> list[LoopRun]:
-    """Return the runs of the loops that a sentence may be about."""
-    loops = list(run.loops)
-    if context.window is not None and context.window.loop is not None:
-        return [context.window.loop]
-    targets = _targets(items)
-    if targets and (chosen := [loop for loop in loops if targets <= loop.targets]):
-        loops = chosen
-    if "inner" in words:
-        loops = [loop for loop in loops if _depth(run, loop) > 0] or loops
-    if "outer" in words:
-        loops = [loop for loop in loops if _depth(run, loop) == 0] or loops
-    if "while" in words and "for" not in words:
-        loops = [loop for loop in loops if isinstance(loop.node, ast.While)] or loops
-    lines = sorted({loop.node.lineno for loop in loops if _depth(run, loop) == 0})
-    for ordinal, name in enumerate(("first", "second", "third")):
-        if name in words and "loop" in words and ordinal < len(lines) > 1:
-            loops = [loop for loop in loops if loop.node.lineno == lines[ordinal]]
-    if context.window is not None:
-        inside = [
-            loop
-            for loop in loops
-            if any(r.start <= loop.first <= r.end for r in context.window.rounds)
-        ]
-        loops = inside or loops
-    return loops
-
-
-def _depth(run: Run, loop: LoopRun) -> int:
-    depth = 0
-    node: ast.AST | None = run.source.parents.get(loop.node)
-    while node is not None and not isinstance(node, ast.FunctionDef):
-        depth += isinstance(node, ast.For | ast.While | ast.AsyncFor)
-        node = run.source.parents.get(node)
-    return depth
-
-
-def _targets(items: Sequence[Item]) -> set[str]:
-    """Return the loop variable of `for each x in ...`, `loop x over ...`."""
-    for place, item in enumerate(items[:-2]):
-        if item.lower in ("for", "loop"):
-            at = place + 1 + (items[place + 1].lower == "each")
-            if at + 1 < len(items) and items[at + 1].lower in ("in", "over"):
-                node = items[at].node
-                if node is not None:
-                    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-                if items[at].text.isidentifier():
-                    return {items[at].text}
-    return set()
+def _loop_run(
+    node: ast.For | ast.AsyncFor | ast.While, frame: int, first: int, starts: list[int], last: int
+) -> LoopRun:
+    ends = [*(start - 1 for start in starts[1:]), last]
+    rounds = tuple(Round(start, end) for start, end in zip(starts, ends, strict=bool(starts)))
+    return LoopRun(node, frame, first, rounds, last)

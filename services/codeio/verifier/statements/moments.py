@@ -13,12 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.conditions import is_condition
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
 from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Window
+from codeio.verifier.statements.loops import Round
 from codeio.verifier.statements.numbers import ordinal
-from codeio.verifier.statements.rounds import Round
-from codeio.verifier.statements.run import OPAQUE
 from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import words
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.rounds import LoopRun
+    from codeio.verifier.statements.loops import LoopRun
     from codeio.verifier.statements.run import Run
 
 _ROUND_WORDS = words("iteration round pass loop trip")
@@ -35,21 +34,21 @@ _LEADING = words("for with when at now next then the on in after during finally 
 _LEAVING = words("after finally end so thus therefore hence result output return final")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Label:
     """What a line says it is about."""
 
-    values: Mapping[str, Any]
-    """Loop variables."""
-    number: int | None
-    conditions: tuple[Item, ...]
-    call: ast.Call | None
     end: int
     """Place behind the label's items."""
-    loop: str
-    """The variables of a loop or its condition, where the line is a loop's header."""
-    alone: bool
+    alone: bool = False
     """Nothing follows in the line."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Loop variables."""
+    number: int | None = None
+    conditions: tuple[Item, ...] = ()
+    call: ast.Call | None = None
+    loop: str = ""
+    """The variables of a loop or its condition, where the line is a loop's header."""
 
 
 @dataclass
@@ -167,11 +166,14 @@ class Moments:
             return list(self.run.loops)
         if around.loop is not None:
             return [around.loop]
-        return [
+        inside = [
             loop
             for loop in self.run.loops
             if any(r.start <= loop.first <= r.end for r in around.rounds)
         ]
+        # A function that calls itself has its loops in those calls, too; they come second.
+        own = self.run.trace.steps[around.rounds[0].start].frame
+        return sorted(inside, key=lambda loop: loop.frame != own)
 
     def _rounds(self, label: Label, around: Window | None) -> list[tuple[LoopRun, Round]]:
         found: list[tuple[LoopRun, Round]] = []
@@ -243,8 +245,8 @@ class Moments:
             return None
         function = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
         given: list[tuple[str | None, Any]] = [
-            *((None, _literal(argument)) for argument in call.args),
-            *((keyword.arg, _literal(keyword.value)) for keyword in call.keywords),
+            *((None, literal_of(argument)) for argument in call.args),
+            *((keyword.arg, literal_of(keyword.value)) for keyword in call.keywords),
         ]
         found = []
         for arguments, _, start, end in self.run.called(function):
@@ -270,13 +272,6 @@ class Moments:
         return Window((chosen,), f"call {function}")
 
 
-def _literal(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return OPAQUE
-
-
 def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
     items: Sequence[Item], run: Run
 ) -> Label | None:
@@ -287,10 +282,10 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
     if at >= len(items):
         return None
     if header := _header(items, run):
-        return Label({}, _rounds_told(items), (), None, len(items), header, alone=False)
+        return Label(end=len(items), loop=header, number=_rounds_told(items))
     if (numbered := _numbered(items, at)) is not None:
         number, end = numbered
-        return Label({}, number, (), None, end, "", _ends(items, end))
+        return Label(end=end, alone=_ends(items, end), number=number)
     targets = {name for loop in run.loops for name in loop.targets}
     values: dict[str, Any] = {}
     end = at
@@ -323,7 +318,7 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
             or items[end].kind == "word"
             or items[end].spaced
         )
-        return Label(values, None, (), None, end, "", _ends(items, end)) if closed else None
+        return Label(end=end, alone=_ends(items, end), values=values) if closed else None
     if (is_condition(items[at]) and not items[at].literal) or _is_loop_test(items[at], run):
         conditions = [items[at]]
         end = at + 1
@@ -331,11 +326,11 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
             conditions.append(items[end])
             end += 1
         if end < len(items) and items[end].text in (":", "and"):
-            return Label({}, None, tuple(conditions), None, end, "", _ends(items, end))
+            return Label(end=end, alone=_ends(items, end), conditions=tuple(conditions))
         return None
     call = next((item for item in items[: at + 3] if isinstance(item.node, ast.Call)), None)
     if call is not None and items[-1].text == ":" and isinstance(call.node, ast.Call):
-        return Label({}, None, (), call.node, len(items), "", alone=False)
+        return Label(end=len(items), call=call.node)
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, arithmetic
+from codeio.verifier.statements.instances import is_untested
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.links import Said, link
 from codeio.verifier.statements.stated import (
@@ -41,9 +42,18 @@ _UNITS = words(
     "key numbers members words values integers symbols"
 )
 _LETTERS = words("characters character chars letters letter digits symbols")
+_CONTAINING = words("contains contain contained includes include has holds")
+_MEASURES = {
+    "length": "len", "size": "len", "sum": "sum", "maximum": "max", "minimum": "min",
+    "largest": "max", "smallest": "min", "highest": "max", "lowest": "min", "biggest": "max",
+}  # fmt: skip
+_BORDERS = {"first": 0, "second": 1, "third": 2, "last": -1, "final": -1}
+_LAST = ast.UnaryOp(ast.USub(), ast.Constant(1))
+_PARTS = words("element item entry value number character letter")
+_PARTIAL = words("half even odd every each other half-length twice times")
 _COPULAS = words(
     "is are was were isn't aren't wasn't exceeds exceed stays remains becomes equals doesn't "
-    "does drops falls gets be"
+    "does drops falls gets goes be"
 )
 
 
@@ -57,14 +67,14 @@ def read_phrases(sentence: Sentence, context: Context) -> None:
             continue
         if item.name:
             context.subject = item
-        if _is_object(items, place):
+        measure = _measure(items, place)
+        if measure is None and _is_object(items, place):
             continue
         said = link(items, place)
         if said is None or said.end >= len(items) or sentence.silent[said.end]:
             continue
-        if item.literal and isinstance(item.value, str) and _is_key(item.value, context):
-            named = replace(item, node=ast.Name(item.value, ast.Load()), value=None)
-            _of_subject([*items[:place], named, *items[place + 1 :]], place, said, context)
+        if subject := measure or _quoted_key(item, context):
+            _of_subject([*items[:place], subject, *items[place + 1 :]], place, said, context)
         elif item.literal:
             _of_literal(items, place, said, context)
         else:
@@ -87,9 +97,33 @@ def _opens(items: Sequence[Item], place: int) -> bool:
     return items[place - 1].lower in ("so", "and", "then", "that", "because", "since", "but")
 
 
-def _is_key(text: str, context: Context) -> bool:
-    """Tell whether a quoted text is a key of what the program puts out."""
-    return any(text in run.keys for run in context.runs)
+def _quoted_key(item: Item, context: Context) -> Item | None:
+    """Return what a quoted text names that is a key of what the program puts out."""
+    key = item.value if item.literal else None
+    if isinstance(key, str) and any(key in run.keys for run in context.runs):
+        return replace(item, node=ast.Name(key, ast.Load()), value=None)
+    return None
+
+
+def _measure(items: Sequence[Item], place: int) -> Item | None:
+    """Return `len(x)` for `the length of x`, `x[-1]` for `the last element of x`."""
+    at = place - 1 - (place > 1 and items[place - 1].lower == "the")
+    node = items[place].node
+    if at < 1 or items[at].lower != "of" or not isinstance(node, ast.Name):
+        return None
+    word, before = items[at - 1].lower, items[at - 2].lower if at > 1 else ""
+    name = _MEASURES.get(word) or (_MEASURES.get(before) if word in _PARTS else None)
+    index = _BORDERS.get(before) if word in _PARTS else None
+    earlier = {item.lower for item in items[max(0, at - 5) : at]}
+    if earlier & _PARTIAL:
+        return None
+    if name:
+        measured: ast.expr = ast.Call(ast.Name(name, ast.Load()), [node], [])
+    elif index is not None:
+        measured = ast.Subscript(node, ast.Constant(index) if index >= 0 else _LAST, ast.Load())
+    else:
+        return None
+    return replace(items[place], node=measured, text=ast.unparse(measured))
 
 
 def _is_object(items: Sequence[Item], place: int) -> bool:
@@ -153,14 +187,17 @@ def _value(  # noqa: C901  (one case per word)
 
 def _is_counted(items: Sequence[Item], said: Said) -> bool:
     after = items[said.end + 1] if said.end + 1 < len(items) else None
-    return after is not None and after.kind == "word" and after.lower in _AFTER_VALUE
+    return after is not None and (
+        (after.kind == "word" and after.lower in _AFTER_VALUE) or after.text == "%"
+    )
 
 
-def _of_subject(  # noqa: C901
+def _of_subject(  # noqa: C901, PLR0912
     items: Sequence[Item], place: int, said: Said, context: Context, *, sure: bool = True
 ) -> None:
     subject, end = items[place], items[said.end]
     if subject.node is None or _is_counted(items, said):
+        _of_percentage(items, place, said, context)
         return
     after = items[said.end + 1] if said.end + 1 < len(items) else None
     target = subject.node
@@ -177,6 +214,8 @@ def _of_subject(  # noqa: C901
     value = _value(items, said, context.inputs)
     if value is None or (said.relation not in ("=", "!=") and not _COPULAS & set(words)):
         return
+    if _CONTAINING & set(words) and value.relation == "=" and not said.length:
+        value = replace(value, relation="contains")
     if subject.name in ("result", "output", "answer") and any(
         value.holds(run.output) for run in context.runs
     ):
@@ -195,13 +234,38 @@ def _of_subject(  # noqa: C901
         target,
         value,
         always=said.steady or (said.always and said.negated),
-        last=said.last,
+        last=said.last or (context.window is None and _ends_told(items, said.end)),
     )
     if not sure:
         context.doubt()
         return
     if said.negated and support is not Support.UNKNOWN and after is not None:
         _instead(items, said, target, context)
+
+
+def _ends_told(items: Sequence[Item], end: int) -> bool:
+    """Tell whether `at the end` follows a value, and nothing of what."""
+    following = [item.lower for item in items[end + 1 : end + 5]]
+    return following[:3] in (["at", "the", "end"], ["in", "the", "end"]) and following[3:] in (
+        [],
+        ["."],
+    )
+
+
+def _of_percentage(items: Sequence[Item], place: int, said: Said, context: Context) -> None:
+    """Read `rate is 15%` of a variable that holds a share of 1."""
+    subject, end = items[place], items[said.end]
+    sign = items[said.end + 1] if said.end + 1 < len(items) else None
+    if subject.node is None or sign is None or sign.text not in ("%", "percent"):
+        return
+    after = items[said.end + 2] if said.end + 2 < len(items) else None
+    known = [episode.value for run in context.runs for episode in run.episodes(subject.node)]
+    shares = bool(known) and all(type(v) in (int, float) and abs(v) <= 1 for v in known)
+    closed = after is None or after.kind == "sign" or after.lower in ("and", "so", "because")
+    if shares and closed and end.plain and type(end.value) in (int, float):
+        share = stated(round(end.value / 100, 12), f"{end.text}%", about=said.about)
+        share = replace(share, digits=15, negated=said.negated)
+        context.value((subject, sign), subject.node, share)
 
 
 def _instead(items: Sequence[Item], said: Said, target: ast.expr, context: Context) -> None:
@@ -231,7 +295,8 @@ def _from_to(items: Sequence[Item], place: int, said: Said, context: Context) ->
 
 
 _OPERATORS: dict[str, ast.cmpop] = {
-    ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(), "<=": ast.LtE(), "!=": ast.NotEq(),
+    "=": ast.Eq(), "!=": ast.NotEq(), ">": ast.Gt(), "<": ast.Lt(), ">=": ast.GtE(),
+    "<=": ast.LtE(),
 }  # fmt: skip
 
 
@@ -239,9 +304,10 @@ def _with_expression(
     subject: Item, end: Item, said: Said, words: Sequence[str], context: Context
 ) -> None:
     """Read `amount exceeds balance`."""
-    if said.relation == "=" or subject.node is None or end.node is None:
+    equal = "equals" in words or "matches" in words
+    if (said.relation == "=" and not equal) or subject.node is None or end.node is None:
         return
-    if not _COPULAS & set(words):
+    if said.relation != "=" and not _COPULAS & set(words):
         return
     node = ast.Compare(subject.node, [_OPERATORS[said.relation]], [end.node])
     outcome = Stated(FALSE if said.negated else TRUE, "false" if said.negated else "true")
@@ -260,6 +326,8 @@ def _of_literal(items: Sequence[Item], place: int, said: Said, context: Context)
         return
     if value.value in (EVEN, ODD) and isinstance(subject.value, int):
         support = arithmetic(value.holds(subject.value))
+        if support is Support.SUPPORTED and is_untested(subject.value, context.runs):
+            support = Support.CONTRADICTED
         context.add("arithmetic", (subject, end), subject.text, value.text, support)
         return
     if isinstance(subject.value, str | list | dict | tuple | set | range):

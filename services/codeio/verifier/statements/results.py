@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from codeio.verifier.statements.chains import chain_at
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.instances import put_in
-from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE
+from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.stated import alike, stated, unlike_kinds
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
@@ -80,12 +80,7 @@ def _equation(items: Sequence[Item], place: int, context: Context) -> bool:
             frames = tuple(frame for frame in frames if frame.entry == start) or frames
         returned = [run.parse(frame.returned) for frame in frames if frame.returned is not None]
         answers = [said.holds(value) for value in (*returned, run.output)]
-        if True in answers:
-            supports.append(Support.SUPPORTED)
-        elif None in answers or not run.complete:
-            supports.append(Support.UNKNOWN)
-        else:
-            supports.append(Support.CONTRADICTED)
+        supports.append(support_of(answers, complete=run.complete))
     context.add("result", (items[place], last), "return", last.text, combined(supports))
     return True
 
@@ -207,4 +202,4 @@ def _inside(run: Run, value: Any) -> Support:
                 alike(value, x) for x in container
             ):
                 return Support.SUPPORTED
-    return Support.CONTRADICTED if run.complete else Support.UNKNOWN
+    return support_of([False], complete=run.complete)

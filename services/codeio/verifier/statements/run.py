@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.runtime import values
 from codeio.runtime.trace import ELISION, position
-from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-from codeio.verifier.statements.rounds import LoopRun, runs_of
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
+from codeio.verifier.statements.loops import LoopRun, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,13 +28,6 @@ class Missing:
 
 
 MISSING = Missing()
-
-
-class Opaque:
-    """A value that the trace does not show in full."""
-
-
-OPAQUE = Opaque()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +65,17 @@ class Run:
         )
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """The names of the program's variables."""
-        nodes = ast.walk(self.source.tree)
-        return frozenset(
-            n.id if isinstance(n, ast.Name) else n.arg
-            for n in nodes
-            if isinstance(n, ast.Name | ast.arg)
-        )
-
-    @cached_property
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
         entry = self.trace.steps[self.trace.frames[0].entry] if self.trace.frames else None
         changes = {} if entry is None else entry.changes
         return {name: self.parse(text) for name, text in changes.items() if text is not None}
+
+    def final(self, name: str) -> Any:
+        """Return the container that a variable of the first call holds at the end."""
+        texts = self._changes.get(name, {}).get(0, ([], []))[1]
+        value = self.parse(texts[-1]) if texts and texts[-1] is not None else OPAQUE
+        return value if hasattr(value, "__len__") else OPAQUE
 
     @property
     def complete(self) -> bool:
@@ -116,6 +105,21 @@ class Run:
                 found = [*found, Episode(0, len(self.trace.steps), OPAQUE)]
             self._episodes[key] = tuple(sorted(found, key=lambda e: (e.start, e.end)))
         return self._episodes[key]
+
+    @cached_property
+    def numbers(self) -> frozenset[int | float] | None:
+        """The numbers that variables have or contain; None where some are not known."""
+        found: set[int | float] = set()
+        names = {n.id for n in self.source.expressions.values() if isinstance(n, ast.Name)}
+        for name in names:
+            for episode in self.episodes(ast.Name(name, ast.Load())):
+                value = episode.value
+                if value is OPAQUE:
+                    return None
+                parts = [*value] if isinstance(value, list | tuple | dict | set) else [value]
+                parts += [*value.values()] if isinstance(value, dict) else []
+                found.update(part for part in parts if isinstance(part, int | float))
+        return frozenset(found)
 
     @cached_property
     def stored(self) -> frozenset[str]:
@@ -215,10 +219,9 @@ class Run:
         """Yield the calls of a function of the program with just these arguments."""
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             return
-        try:
-            given = [ast.literal_eval(argument) for argument in node.args]
-            named = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        given = [literal_of(argument) for argument in node.args]
+        named = {one.arg: literal_of(one.value) for one in node.keywords}
+        if OPAQUE in (*given, *named.values()):
             return
         for arguments, returned, start, end in self.called(node.func.id):
             own = [value for name, value in arguments.items() if name not in ("self", "cls")]
@@ -345,10 +348,7 @@ def _parse(text: str) -> Any:
             break
     if text in ("nan", "inf", "-inf"):
         return float(text)
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return OPAQUE
+    return literal_of(text)
 
 
 def loaded(output_json: str) -> Any:

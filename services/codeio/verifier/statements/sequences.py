@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.run import OPAQUE, within
+from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import stated
 from codeio.verifier.statements.vocabulary import words
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.sentences import Sentence
 
 _RUNNING = words(
+    "grows rises increases to reaches steps shrinks "
     "goes runs climbs moves changes evolves takes becomes is values value through the from "
     "over time grows then as follows drops falls counts progresses in order"
 )
+_THEN = words("then and finally to next now")
 _SEPARATORS = frozenset((",", "→", ";"))
 
 
@@ -41,25 +44,42 @@ def read_sequences(sentence: Sentence, context: Context) -> None:
         words = {one.lower for one in items[place + 1 : at]}
         first = bool({"=", "is", "becomes"} & words)
         told = bool(words) and not first
+        # `grows to 110, then 120`: one right value shows that the subject is meant.
+        told_steps = {"to", "then"} <= {one.lower for one in items[place + 1 :]} and not arrows
         if not arrows and (len(listed) < 3 or not words & (_RUNNING - {"is", "the", "in"})):
             continue
-        _judge(item, listed, context, skip_first=first, told=told)
+        _judge(
+            item,
+            listed,
+            context,
+            skip_first=first,
+            needed=_needed(len(listed), told=told, steps=told_steps),
+        )
 
 
 def _listed(items: Sequence[Item], at: int) -> list[Item]:
     found: list[Item] = []
     while at < len(items) and items[at].plain:
         found.append(items[at])
-        if at + 1 >= len(items) or items[at + 1].text not in _SEPARATORS:
+        if at + 1 >= len(items) or not (
+            items[at + 1].text in _SEPARATORS or items[at + 1].lower in ("and", "then")
+        ):
             break
         at += 2
-        if at < len(items) and items[at].lower in ("then", "and", "finally"):
+        while at < len(items) and items[at].lower in _THEN:
             at += 1
     return found
 
 
+def _needed(length: int, *, told: bool, steps: bool) -> int:
+    """Return how many values have to be right before the others are held against the text."""
+    if steps:
+        return 1
+    return max((length + 1) // 2, 1 if told else 2)
+
+
 def _judge(
-    subject: Item, listed: Sequence[Item], context: Context, *, skip_first: bool, told: bool
+    subject: Item, listed: Sequence[Item], context: Context, *, skip_first: bool, needed: int
 ) -> None:
     if subject.node is None:
         return
@@ -68,7 +88,7 @@ def _judge(
         combined([supports[number] for supports in judged]) is Support.SUPPORTED
         for number in range(len(listed))
     )
-    sure = 2 * right >= len(listed) and (right >= 2 or told)
+    sure = right >= needed
     for number, item in enumerate(listed):
         if number == 0 and skip_first:
             continue

@@ -6,8 +6,8 @@ import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.numbers import close, decimals
-from codeio.verifier.statements.run import OPAQUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,8 @@ class Stated:
             return actual is None or actual == 0 or (hasattr(actual, "__len__") and not len(actual))
         if self.relation in ("starts", "ends"):
             return _borders(self.relation, self.value, actual)
+        if self.relation == "contains":
+            return _contains(actual, self.value)
         if self.value is TRUE or self.value is FALSE:
             return bool(actual) is (self.value is TRUE)
         if self.value is EVEN or self.value is ODD:
@@ -110,6 +112,22 @@ def _borders(relation: str, value: Any, actual: Any) -> bool | None:
     if isinstance(actual, list | tuple) and actual:
         return alike(value, actual[0 if relation == "starts" else -1])
     return None
+
+
+def _contains(actual: Any, value: Any) -> bool | None:
+    """Tell whether a value, or each of several, is in a container or a text."""
+    if alike(value, actual):
+        return True
+    if isinstance(actual, str):
+        return value in actual if isinstance(value, str) else None
+    if not isinstance(actual, dict | list | tuple | set | frozenset | range):
+        return None
+    several = isinstance(value, list | tuple | set) and bool(value)
+    if any(one is OPAQUE or alike(value, one) for one in actual):
+        return True
+    if several and all(any(alike(one, other) for other in actual) for one in value):
+        return True
+    return isinstance(actual, dict) and any(alike(value, one) for one in actual.values())
 
 
 def unlike_kinds(value: Any, actual: Any) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
-from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.rounds import Round
+from codeio.verifier.statements.judging import Support, support_of
+from codeio.verifier.statements.loops import Round
 from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
 from codeio.verifier.statements.vocabulary import NO, YES, words
@@ -163,16 +163,9 @@ def _support(run: Run, one: Cell, at: Round) -> Support:
     elif one.column.side == "after" or isinstance(one.column.node, ast.Name):
         ends = [episode for episode in inside if episode.end >= at.end]
         inside = [*(ends or inside[-1:])] if one.column.side == "after" else inside
-    answers = [one.said.holds(episode.value) for episode in inside]
-    if True in answers:
-        return Support.SUPPORTED
-    return Support.UNKNOWN if None in answers else Support.CONTRADICTED
+    return support_of([one.said.holds(episode.value) for episode in inside], complete=True)
 
 
 def _anywhere(run: Run, one: Cell) -> Support:
     answers = [one.said.holds(episode.value) for episode in run.episodes(one.column.node)]
-    if True in answers:
-        return Support.SUPPORTED
-    if not answers or None in answers or not run.complete:
-        return Support.UNKNOWN
-    return Support.CONTRADICTED
+    return support_of(answers, complete=run.complete)
