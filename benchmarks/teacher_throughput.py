@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 SERVER = Path(__file__).parents[1] / "tests/language_model/scripted.py"
-SECONDS = {1: 0.25, 32: 1.0, 256: 4.0}
+SECONDS = {1: 0.25, 32: 1.0, 256: 2.0}
 """Latency by concurrency: what a client of one core can keep up with, and the server beside it."""
 
 

@@ -27,7 +27,7 @@ _RAMP_GAIN = 0.25
 _TRIAL_GAIN = 0.5
 _SLOWER = 1.5
 _KEPT = 0.95
-_PATIENCE = 4
+_PATIENCE = 2
 _MOST_PATIENCE = 64
 # Of the places that were used until now, so many must still be.
 _USED = 0.95
@@ -121,8 +121,7 @@ class AdaptiveLimit:
         round_.seconds += seconds
         round_.work += work
         # Calls of the round before still hold some of the places.
-        needed = (round_.limit + 1) // 2 if self._ramping else round_.limit
-        if round_.calls >= needed:
+        if round_.calls >= (round_.limit + 1) // 2:
             self._judge(round_)
 
     def turned_away(self, begun_in: Round, *, seconds: float) -> None:
@@ -146,8 +145,8 @@ class AdaptiveLimit:
                 self._floor = base.limit
                 self._set(max(base.limit, begun_in.limit - begun_in.turned_away))
         elif begun_in is self._ended_trial:
-            # Of the same burst: each of it was one too many.
-            limit = max(self._floor, begun_in.limit - begun_in.turned_away)
+            # Of the same burst: each of it was one too many, but for those made again meanwhile.
+            limit = max(self._floor, begun_in.limit - begun_in.turned_away, self.in_flight)
             self._round.limit = min(self._round.limit, limit)
 
     def failed(self) -> None:
