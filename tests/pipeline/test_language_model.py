@@ -263,8 +263,11 @@ async def test_each_kind_of_useless_reply_has_its_outcome(runs: Runs) -> None:
     assert report["samples_correct"] == 0
     assert set(report["finish_reasons"]) == {reason for _, reason in replies}
     for sample in runs.samples():
-        assert sample.verdict == Verdict.VERDICT_UNPARSABLE
-        assert len(sample.turns) == 2
+        if sample.turns[0].finish_reason == "context_too_long":
+            # A revision would be longer still.
+            assert (sample.verdict, len(sample.turns)) == (Verdict.VERDICT_FAILED, 1)
+        else:
+            assert (sample.verdict, len(sample.turns)) == (Verdict.VERDICT_UNPARSABLE, 2)
 
 
 async def test_a_batch_file_is_written_answered_and_taken_in(runs: Runs) -> None:

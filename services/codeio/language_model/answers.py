@@ -42,7 +42,7 @@ class Answers:
         if reply.finish_reason == TOO_LONG:
             raise ContextTooLong("the provider refused it in a batch")
         if reply.finish_reason == REFUSED:
-            raise Rejected(REFUSED, "the provider refused it in a batch")
+            raise Rejected(reason=REFUSED, detail="the provider refused it in a batch")
         self.tally.count(question, reply, stored=True)
         return reply
 

@@ -33,6 +33,7 @@ _MOST_PATIENCE = 64
 _USED = 0.95
 # A lower limit helped when it took away this part of the time that was lost, or so much
 # more of the time is used.
+_MOST_CHANCE = 0.25
 _HELPED = 0.5
 _MORE_USED = 1.3
 # Turned away of a trial, when the round before had hardly any.
@@ -172,7 +173,7 @@ class AdaptiveLimit:
                 self._set(cut.limit)
                 return
             self._ramping = False
-        chance = (done.calls + done.turned_away) ** -0.5
+        chance = min((done.calls + done.turned_away) ** -0.5, _MOST_CHANCE)
         if done.full and done.used < (_USED - chance) * self._usual:
             self._cut, self._base, self._settling = done, None, True
             self._set(round(done.limit * done.used / self._usual))
