@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
 from codeio.verifier.statements.instances import differences, is_foreign, put_in
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.stated import stated
+from codeio.verifier.statements.numbers import decimals
+from codeio.verifier.statements.stated import stated, unlike
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def read_chains(sentence: Sentence, context: Context) -> None:
             place += 1
             continue
         chain, end = chain_at(items, place)
-        if len(chain) > 1 and not any(sentence.silent[place:end]):
+        denied = end < len(items) and items[end].lower in NEGATIONS
+        if len(chain) > 1 and not denied and not any(sentence.silent[place:end]):
             if _leaves_rest(items, place, end):
                 place = end
                 continue
@@ -219,9 +222,26 @@ def _equal(left: Item, right: Item, about: bool, context: Context) -> None:
     found = literal_side(right)
     if left.node is None or found is None:
         return
-    context.value((left, right), left.node, stated(*found, about=about))
+    if not left.name and _is_unlike(left.node, found[0], context):
+        return
+    said = stated(*found, about=about)
+    if not right.plain and (digits := _rounded(right)):
+        said = replace(said, digits=digits)
+    context.value((left, right), left.node, said)
     if left.name and not right.plain:
         put_in(left, right, context)
+
+
+def _is_unlike(node: ast.expr, value: object, context: Context) -> bool:
+    known = [episode.value for run in context.runs for episode in run.episodes(node)]
+    return bool(known) and all(unlike(value, one) for one in known)
+
+
+def _rounded(item: Item) -> int:
+    """Return the most decimals of a calculation's numbers; they may have been rounded."""
+    parts = ast.walk(item.node) if item.node is not None else ()
+    numbers = [p.value for p in parts if isinstance(p, ast.Constant) and type(p.value) is float]
+    return max((decimals(repr(number)) for number in numbers), default=0)
 
 
 def literal_side(item: Item) -> tuple[object, str] | None:

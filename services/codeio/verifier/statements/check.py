@@ -15,7 +15,7 @@ from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
 from codeio.verifier.statements.context import Context
-from codeio.verifier.statements.corrections import answered, corrected
+from codeio.verifier.statements.corrections import answered, corrected, marked
 from codeio.verifier.statements.counts import read_counts
 from codeio.verifier.statements.evaluation import OPAQUE
 from codeio.verifier.statements.gathering import Gatherer
@@ -105,7 +105,7 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
-    found = _without_overlaps(corrected(context.settled()))
+    found = _without_overlaps(corrected(marked(context.settled(), rationale)))
     if output_prediction and runs:
         return answered(found, rationale, runs[0].output)
     return found
@@ -134,6 +134,7 @@ class _Reader:
             caret_is_power=not any(isinstance(n, ast.BitXor) for n in nodes),
         )
         self._quoted = {line.strip() for line in ast.unparse(source.tree).splitlines()}
+        self._squeezed = {_squeezed(line) for line in self._quoted} - {""}
         if context.runs:
             context.inputs = frozenset(context.runs[0].arguments)
         self._candidates = Candidates(context.runs, several=not output_prediction)
@@ -162,12 +163,21 @@ class _Reader:
     def _items(self, start: int, end: int, *, code: bool) -> list[Item]:
         return self._gatherer.items(tokens(self._context.text, start, end, code=code))
 
-    def _line(self, line: Line, *, last: bool, final: bool) -> None:
-        code = line.kind == "code"
+    def _beginning(self, line: Line) -> int:
+        """Return where what a line tells begins; its end where it only shows code."""
         content = self._context.text[line.whole : line.end].strip()
-        if code and content in self._quoted:
+        if line.kind == "code" and content in self._quoted:
+            return line.end
+        if not line.written:
+            return line.start
+        statement, _, comment = content.partition("#")
+        return line.end - len(comment) if _squeezed(statement) in self._squeezed else line.end
+
+    def _line(self, line: Line, *, last: bool, final: bool) -> None:
+        start = self._beginning(line)
+        if start >= line.end:
             return
-        items = self._items(line.start, line.end, code=code)
+        items = self._items(start, line.end, code=line.kind == "code")
         self._context.runs = runs = self._candidates.line()
         self._context.condition = None
         moments = self._moments[id(runs[0])] if runs else None
@@ -243,6 +253,10 @@ class _Reader:
         if read:
             self._context.runs = self._candidates.line()
             judge_table(read, self._context)
+
+
+def _squeezed(code: str) -> str:
+    return code.replace('"', "'").translate({ord(" "): None, ord("\t"): None})
 
 
 def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:

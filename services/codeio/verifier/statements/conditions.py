@@ -10,6 +10,7 @@ from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
 from codeio.verifier.statements.instances import differences, is_elsewhere, is_foreign
 from codeio.verifier.statements.judging import Support
+from codeio.verifier.statements.numbers import decimals
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 _FILLING = words(
     "is are was which that this it condition check test comparison evaluates to gives yields "
     "returns now again also therefore still indeed clearly both becomes here there then comes "
-    "out as no-longer longer be does do a so the turns in fact obviously trivially simply"
+    "out being came comes turned as no-longer longer be does do a so the turns in fact obviously "
+    "trivially simply"
 )
-_FILLING_SIGNS = frozenset((")", ",", "→", "=", "?", ":", "-"))
+_FILLING_SIGNS = frozenset((")", ",", "→", "=", "?", ":", "-", "#"))
 _MOST_FILLING = 8
+_ANSWERS = words("true false yes yep yeah yup no nope")
 _ASSERTING = words("since because as given so thus hence therefore that")
 _ASKING = words(
     "if whether when while until check checks checking checked test tests testing condition "
@@ -79,7 +82,7 @@ def _read_condition(
     telling = _neither(items, place, end) or telling_after(items, end)
     if telling is None and _asserted(items, place) and not _in_equation(items, place, end):
         follows = items[end] if end < len(items) else None
-        asked = follows is not None and follows.text == "?"
+        asked = follows is not None and follows.text in ("?", "#")
         stands = follows is not None and follows.text in (":", ",") and bool(instances)
         if not asked and (item.literal or stands or _is_reason(items, place)):
             telling = Telling(True, end - 1, always=False)
@@ -114,6 +117,8 @@ def telling_after(items: Sequence[Item], place: int) -> Telling | None:
         elif word == "always":
             always = True
         elif word in YES or word in NO:
+            if at and items[at - 1].text == "," and word not in _ANSWERS:
+                return None  # `4 < 5, fail`: what the program does
             if word == "no" and _next(items, at) and items[at + 1].kind == "word":
                 return None
             return Telling((word in YES) is not negated, at, always)
@@ -254,9 +259,9 @@ def _never_in(run: Run, op: type[ast.cmpop], sides: list[Any]) -> bool:
         for left, right in pairs:
             if OPAQUE in (left, right):
                 return False
-            if alike(sides[0], left) and alike(sides[1], right):
+            if _rounds_to(sides[0], left) and _rounds_to(sides[1], right):
                 return False
-            if alike(sides[1], left) and alike(sides[0], right):
+            if _rounds_to(sides[1], left) and _rounds_to(sides[0], right):
                 return False
         if isinstance(node.ops[0], op):
             rights = {repr(right) for _, right in pairs}
@@ -264,6 +269,11 @@ def _never_in(run: Run, op: type[ast.cmpop], sides: list[Any]) -> bool:
                 rights == {repr(sides[1])} and not isinstance(node.comparators[0], ast.Constant)
             )
     return alike_found
+
+
+def _rounds_to(written: Any, actual: Any) -> bool:
+    digits = decimals(repr(written)) if isinstance(written, float) else 0
+    return alike(written, actual, digits=digits)
 
 
 def _number(node: ast.expr) -> Any:

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from codeio.verifier.statements.corrections import takes_back
 from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge, support_of
 
@@ -114,10 +113,7 @@ class Context:
         self, kind: Kind, start: int, end: int, subject: str, stated: str, support: Support
     ) -> None:
         text = self.text[start:end]
-        corrected = takes_back(self.text, end)
-        self.found.append(
-            Statement(start, end, text, kind, subject, stated, support, corrected=corrected)
-        )
+        self.found.append(Statement(start, end, text, kind, subject, stated, support))
 
 
 def combined(supports: Sequence[Support]) -> Support:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,19 +20,27 @@ _REACH = 250
 _MOST_BETWEEN = 40
 _TAIL = 4000
 _TAKES_BACK = re.compile(
-    r"""[^\n]{0,80}?(?:
+    r"""[^\n]{0,80}?(?P<mark>
         \b(?:scrap[ ]that|hold[ ]on|oops|my[ ]mistake|correction|oh[ ]wait)\b
       | \bthat's[ ](?:wrong|not[ ]right)\b
       | \b(?:hmm+|wait|actually|sorry|oh)\b[,.! …]{0,4}[ ]?(?:hmm|wait|no\b|not\b|is[ ]it)
-      | (?<![a-z])no[,:]
+      | (?<=[.…:;?!—-][ ])no[,:] | (?<=[.…—-])no[,:]
     )""",
     re.VERBOSE | re.IGNORECASE,
 )  # fmt: skip
 
 
-def takes_back(text: str, end: int) -> bool:
-    """Tell whether the text corrects itself right after a place."""
-    return bool(_TAKES_BACK.match(text, end, end + 120))
+def marked(found: Sequence[Statement], text: str) -> list[Statement]:
+    """Mark what the text takes back at once: the statement last made before `wait, no`."""
+    starts = sorted(one.start for one in found)
+    result = []
+    for one in found:
+        match = _TAKES_BACK.match(text, one.end, one.end + 120)
+        last = match is not None and bisect_left(starts, one.end) == bisect_left(
+            starts, match.start("mark")
+        )
+        result.append(replace(one, corrected=True) if last else one)
+    return result
 
 
 def corrected(found: Sequence[Statement]) -> list[Statement]:

@@ -117,6 +117,8 @@ def _support(  # noqa: PLR0913
         return Support.UNKNOWN
     of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
     one_loop = len({id(loop.node) for loop in run.loops}) == 1
+    if number in _sums(loops):
+        return Support.SUPPORTED
     if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
         return refuted
     if number in _other_counts(run, loops, words):
@@ -133,10 +135,15 @@ def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[in
     if words & {"evaluated", "checked", "tested", "condition", "check"}:
         counts |= set(run.executions.values())
     counts |= {len(list(run.called(name))) for name in run.functions}
+    return counts | _sums(loops)
+
+
+def _sums(loops: Sequence[LoopRun]) -> set[int]:
+    """Return how often each loop goes round in all its runs together."""
     sums: dict[int, int] = {}
     for loop in loops:
         sums[id(loop.node)] = sums.get(id(loop.node), 0) + len(loop.rounds)
-    return counts | set(sums.values())
+    return set(sums.values())
 
 
 def _outcome_counts(run: Run, words: set[str]) -> set[int]:

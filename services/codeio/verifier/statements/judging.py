@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from codeio.verifier.statements.evaluation import OPAQUE
-from codeio.verifier.statements.run import Run, within
+from codeio.verifier.statements.run import Run, inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,10 +91,10 @@ def judge(  # noqa: PLR0913
     if last and run.complete:
         return _last(run, node, episodes, said)
     if window is not None:
-        inside = [e for r in window.rounds for e in within(episodes, r.start, r.end)]
-        if inside:
+        near = [e for r in window.rounds for e in inside(run, episodes, r.start, r.end)]
+        if near:
             # Of a cut trace it cannot be told which of several rounds or calls is meant.
-            found = [said.holds(episode.value) for episode in inside]
+            found = [said.holds(episode.value) for episode in near]
             return support_of(found, complete=run.complete)
         if True in answers:
             return Support.UNKNOWN  # but elsewhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ _HEADING = re.compile(r"[ \t]{0,3}(#{1,6})[ \t]+")
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)[ \t]*([\w+-]{0,20})")
 _TAG = re.compile(r"[ \t]*</?[a-zA-Z]{1,20}>[ \t]*")
 _SEPARATOR = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*\Z")
+_WRITTEN = re.compile(
+    r"[ \t]*(?:(?:async )?def |class |@\w|import |from \w{1,40} import|print ?\()"
+)
 _COMMENT = re.compile(r"([ \t]*)(?:#|//)+[ \t]*")
 
 
@@ -34,6 +37,8 @@ class Line:
     """Depth; headings stand highest."""
     whole: int
     """Where the line begins, mark included."""
+    written: bool = False
+    """Whether it is of a code block that defines or calls something: code, not what it did."""
 
 
 def lines(text: str) -> list[Line]:
@@ -62,9 +67,11 @@ def is_separator(text: str, line: Line) -> bool:
 
 def _lines(text: str) -> Iterator[Line]:
     answer = _final_block(text)
-    fenced = False
+    fenced = written = False
     position = 0
-    for piece in text.splitlines(keepends=True):
+    pieces = text.splitlines(keepends=True)
+    definitions = _definitions(pieces)
+    for number, piece in enumerate(pieces):
         start, end = position, position + len(piece.rstrip("\r\n"))
         position += len(piece)
         content = text[start:end]
@@ -72,10 +79,24 @@ def _lines(text: str) -> Iterator[Line]:
             continue
         if _FENCE.match(content):
             fenced = not fenced
+            written = number in definitions
             continue
         if not content.strip() or _TAG.fullmatch(content):
             continue
-        yield _line(content, start, end, fenced=fenced)
+        line = _line(content, start, end, fenced=fenced)
+        yield replace(line, written=True) if fenced and written else line
+
+
+def _definitions(pieces: list[str]) -> set[int]:
+    """Return the opening fences of the code blocks that hold a program."""
+    found: set[int] = set()
+    opening: int | None = None
+    for number, piece in enumerate(pieces):
+        if _FENCE.match(piece):
+            opening = number if opening is None else None
+        elif opening is not None and _WRITTEN.match(piece):
+            found.add(opening)
+    return found
 
 
 def _line(content: str, start: int, end: int, *, fenced: bool) -> Line:

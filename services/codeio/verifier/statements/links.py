@@ -150,7 +150,7 @@ def link(  # noqa: C901, PLR0912  (one case per kind of word)
         elif word in ("true", "false", "empty", "even", "odd", "null", "none", "nothing"):
             said.end = at
             return said if said.words else None
-        elif word == "to" and said.words == 0 and not bringing:
+        elif said.words == 0 and (word in ("at", "on", "as") or (word == "to" and not bringing)):
             return None
         elif said.words == 0 and (
             (word == "of" and _is_measure(items, place, at))

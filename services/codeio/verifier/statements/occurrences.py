@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate
 from codeio.verifier.statements.numbers import close
-from codeio.verifier.statements.run import within
 from codeio.verifier.statements.stated import alike
 from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 
-    from codeio.verifier.statements.judging import Window
     from codeio.verifier.statements.run import Episode, Run
 
 _MOST_STEPS = 2000
@@ -124,14 +122,6 @@ class Occurrences:
     @cached_property
     def _texts(self) -> list[str]:
         return [*{text for _, es in self._parts for e in es for text in _strings(e.value)}]
-
-    def calculated(self, window: Window) -> list[Any]:
-        """Return what the program's sums come to at a moment; empty where one is unknown."""
-        values: list[Any] = []
-        for node, episodes in self._parts:
-            for one in window.rounds if isinstance(node, ast.BinOp) else ():
-                values += [e.value for e in within(episodes, one.start, one.end)]
-        return [] if OPAQUE in values else values
 
     def values(self, *, last: bool = False) -> Sequence[tuple[str, Any]]:
         """Return variables, and keys of the output, with their values, or those at the end."""

@@ -21,6 +21,7 @@ from codeio.verifier.statements.stated import (
     TRUE,
     Stated,
     stated,
+    unlike,
 )
 from codeio.verifier.statements.vocabulary import words
 
@@ -203,6 +204,8 @@ def _of_subject(  # noqa: C901, PLR0912
     target = subject.node
     words = [item.lower for item in items[place + 1 : said.end]]
     if end.literal and isinstance(end.value, int) and after is not None and after.lower in _UNITS:
+        if after.lower not in _LETTERS and _is_text_always(target, context):
+            return  # words of a text, say
         said.length = True
     if said.length:
         target = ast.Call(ast.Name("len", ast.Load()), [target], [])
@@ -229,6 +232,8 @@ def _of_subject(  # noqa: C901, PLR0912
         if not sides:
             return
         value, said.last = replace(value, relation=sides[0]), False
+    if value.relation == "=" and _is_unlike(target, value, context):
+        return
     support = context.value(
         (subject, end),
         target,
@@ -241,6 +246,17 @@ def _of_subject(  # noqa: C901, PLR0912
         return
     if said.negated and support is not Support.UNKNOWN and after is not None:
         _instead(items, said, target, context)
+
+
+def _is_text_always(target: ast.expr, context: Context) -> bool:
+    known = [episode.value for run in context.runs for episode in run.episodes(target)]
+    return bool(known) and all(isinstance(value, str) for value in known)
+
+
+def _is_unlike(target: ast.expr, value: Stated, context: Context) -> bool:
+    """Tell whether the subject is never of the value's kind: then the word meant something else."""
+    known = [episode.value for run in context.runs for episode in run.episodes(target)]
+    return bool(known) and all(unlike(value.value, one) for one in known)
 
 
 def _ends_told(items: Sequence[Item], end: int) -> bool:
@@ -322,7 +338,10 @@ def _of_literal(items: Sequence[Item], place: int, said: Said, context: Context)
         return
     value = _value(items, said, context.inputs)
     after = items[said.end + 1] if said.end + 1 < len(items) else None
-    if value is None or isinstance(subject.value, bool):
+    denied = any(
+        item.lower in ("neither", "nor", "no") for item in items[max(0, place - 4) : place]
+    )
+    if value is None or isinstance(subject.value, bool) or denied:
         return
     if value.value in (EVEN, ODD) and isinstance(subject.value, int):
         support = arithmetic(value.holds(subject.value))

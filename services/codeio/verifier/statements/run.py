@@ -337,6 +337,12 @@ def within(episodes: Sequence[Episode], start: int, end: int) -> Sequence[Episod
     return [episode for episode in episodes[:stop] if episode.end >= start]
 
 
+def inside(run: Run, episodes: Sequence[Episode], start: int, end: int) -> list[Episode]:
+    """Return the episodes of a moment: without those of the output, which has all its keys."""
+    whole = len(run.trace.steps)
+    return [e for e in within(episodes, start, end) if e.start or e.end < whole]
+
+
 def _parse(text: str) -> Any:
     if ELISION in text:
         return OPAQUE

@@ -23,6 +23,7 @@ _WISHING = words(
 )
 _GOING_ON = words("and so but hence therefore thus which then")
 _GENERAL = words("whenever always generally typically usually")
+_CASES = words("cases situations scenarios")
 _NOUN_BEFORE_IF = words(
     "the inner outer an this that first second third last enter entering skip skipping nested"
 )
@@ -91,6 +92,7 @@ def _sentence(items: list[Item], *, wishes: bool) -> Sentence:
         if (
             word in _SUPPOSING
             or word in _GENERAL
+            or (word in _CASES and place + 1 < len(items))
             or (word == "if" and _is_conjunction(items, place))
         ):
             supposed = True

@@ -23,6 +23,7 @@ NOTHING = object()
 EVEN, ODD = object(), object()
 TRUE, FALSE = object(), object()
 """The stated outcome of a condition: anything that counts as true, or as false."""
+_MARKS = (EMPTY, NOTHING, EVEN, ODD, TRUE, FALSE)
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,19 @@ def _contains(actual: Any, value: Any) -> bool | None:
 def unlike_kinds(value: Any, actual: Any) -> bool:
     """Tell whether one is a container and the other is not: then something else was meant."""
     return isinstance(value, _CONTAINERS) is not isinstance(actual, _CONTAINERS)
+
+
+def unlike(value: Any, actual: Any) -> bool:
+    """Tell whether two values are so different in kind that one is not said of the other."""
+    if actual is OPAQUE or value in _MARKS:
+        return False
+    return _sort(value) != _sort(actual) and None not in (value, actual)
+
+
+def _sort(value: Any) -> str:
+    if isinstance(value, int | float):  # a truth counts as a number
+        return "number"
+    return "text" if isinstance(value, str) else "container"
 
 
 _CONTAINERS = (list, tuple, dict, set, frozenset)

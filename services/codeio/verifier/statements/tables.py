@@ -10,15 +10,15 @@ from codeio.verifier.statements.conditions import is_condition
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.loops import Round
-from codeio.verifier.statements.run import within
-from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
+from codeio.verifier.statements.run import inside
+from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated, unlike
 from codeio.verifier.statements.vocabulary import NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import Run
+    from codeio.verifier.statements.run import Episode, Run
 
 Side: TypeAlias = Literal["before", "after", "any"]
 _BEFORE = words("before start old initial")
@@ -126,7 +126,16 @@ def _best(run: Run, rows: Sequence[Row]) -> list[list[Support]]:
             best, best_score = supports, score
     if best is not None and best_score >= 0.6:
         return [_with_key(run, row, found) for row, found in zip(rows, best, strict=True)]
-    return [[_anywhere(run, one) for one in row.cells] for row in rows]
+    return _unaligned([[_anywhere(run, one) for one in row.cells] for row in rows])
+
+
+def _unaligned(found: list[list[Support]]) -> list[list[Support]]:
+    """Hold nothing against a table that is mostly about something else, such as other inputs."""
+    flat = [support for row in found for support in row]
+    if flat.count(Support.SUPPORTED) > 2 * flat.count(Support.CONTRADICTED):
+        return found
+    unknown = Support.UNKNOWN
+    return [[unknown if s is Support.CONTRADICTED else s for s in row] for row in found]
 
 
 def _with_key(run: Run, row: Row, found: list[Support]) -> list[Support]:
@@ -155,17 +164,34 @@ def _alignments(run: Run, count: int) -> list[list[Round]]:
 
 def _support(run: Run, one: Cell, at: Round) -> Support:
     episodes = run.episodes(one.column.node)
-    inside = within(episodes, at.start, at.end)
-    if not inside:
+    found = inside(run, episodes, at.start, at.end)
+    if not found:
         return Support.UNKNOWN
     if one.column.side == "before":
-        inside = inside[:1]
+        begun = [episode for episode in found if episode.start <= at.start]
+        found = begun[-1:] or found[:1]
     elif one.column.side == "after" or isinstance(one.column.node, ast.Name):
-        ends = [episode for episode in inside if episode.end >= at.end]
-        inside = [*(ends or inside[-1:])] if one.column.side == "after" else inside
-    return support_of([one.said.holds(episode.value) for episode in inside], complete=True)
+        ends = [episode for episode in found if episode.end >= at.end]
+        found = [*(ends or found[-1:])] if one.column.side == "after" else found
+    return _answer(one, found, complete=True)
+
+
+def _answer(one: Cell, episodes: Sequence[Episode], *, complete: bool) -> Support:
+    """Judge a cell; a part of the value, or a value of another kind, stands for something else."""
+    answers = [one.said.holds(episode.value) for episode in episodes]
+    support = support_of(answers, complete=complete)
+    if support is Support.CONTRADICTED and any(
+        unlike(one.said.value, episode.value)
+        or (
+            isinstance(one.said.value, list | dict)
+            and isinstance(episode.value, list | tuple)
+            and any(isinstance(part, type(one.said.value)) for part in episode.value)
+        )
+        for episode in episodes
+    ):
+        return Support.UNKNOWN
+    return support
 
 
 def _anywhere(run: Run, one: Cell) -> Support:
-    answers = [one.said.holds(episode.value) for episode in run.episodes(one.column.node)]
-    return support_of(answers, complete=run.complete)
+    return _answer(one, run.episodes(one.column.node), complete=run.complete)

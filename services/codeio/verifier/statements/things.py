@@ -46,6 +46,7 @@ _NUMBER_NOUNS = words("number numbers element elements value values entry entrie
 _DISTINCT = words("distinct unique different")
 _TOTAL = words("total altogether overall counted there has have contains contain are")
 _SHORTEST_STEM = 3
+_TELLING = words("has have had contains contain are is there there's")
 _HAVING = words("has have contains are is had")
 _LISTS = words("list array dict dictionary tuple set stack queue text string word")
 _ARGUMENTS = words("text word string s")
@@ -100,6 +101,9 @@ def _counted(
     if any(isinstance(item.value, str) for item in items[max(0, place - 3) : place]):
         return  # what is said of a quoted text is judged by itself
     total = bool({item.lower for item in items} & _TOTAL) or context.final
+    told = set(before[-2:]) & _TELLING or ending
+    if (found := _kind_after(items, place)) and not told:
+        return
     if found := _kind_after(items, place):
         last, kind = found
         following = next((n for n, item in enumerate(items) if item is last), place) + 1

@@ -1,4 +1,4 @@
-"""Values without a name: `that makes 12`, `about 3.78`, `it isn't 8 but 9`, `would be 19`.
+"""Values without a name: `that makes 12`, `bringing it to 13`, `it isn't 8 but 9`.
 
 What they are of is not said; contradicted is only what occurs nowhere in the run and follows
 from no numbers beside it.
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.occurrences import Occurrences
     from codeio.verifier.statements.sentences import Sentence
 
-_ABOUT = words("about roughly approximately around approx nearly ≈")
 _GIVING = words(
     "gives giving give yields yielding makes making get gets getting leaves leaving so that's "
     "it's have has becomes totals totalling bringing now hence thus therefore"
 )
-_COPULAS = words("is was becomes equals")
-_SUBJECTS = words("that which it this result sum total answer")
 _REACHING = words(
     "bringing brings bring taking takes raising lowering up down going drops sums adds comes "
     "amounts works evaluates rounds rises falls grows climbs halved doubled rounded"
@@ -42,8 +39,6 @@ _ENDING = words(
     "altogether overall"
 )
 _HYPOTHETICAL = words("if suppose would could might were unless had without otherwise")
-_EXPECTED = words("would it'd that'd")
-_BECOMING = words("be become give make get reach equal")
 _LARGEST = 1e100
 _NOT = words("isn't wasn't not aren't")
 
@@ -60,19 +55,14 @@ def read_unnamed(
     for place, item in enumerate(items):
         if item.plain and isinstance(item.value, list | str) and len(item.value) > 1:
             told = not (sentence.silent[place] or supposed) and _is_whole(items, place)
-            if output_prediction and told and _is_given(items, place, phrases=True):
+            if output_prediction and told and _is_given(items, place):
                 _container(items, place, context, occurrences)
             continue
         if type(item.value) not in (int, float) or not item.plain:
             continue
-        if _is_expected(items, place):
-            _expected(items, place, context, occurrences)
         if sentence.silent[place] or supposed or not _is_whole(items, place):
             continue
-        if (about := _is_about(items, place)) or _is_given(items, place, phrases=output_prediction):
-            said = stated(item.value, item.text, about=about)
-            _judge(items, place, said, context, occurrences)
-        elif _is_correction(items, place):
+        if _is_given(items, place) or _is_correction(items, place):
             _judge(items, place, stated(item.value, item.text), context, occurrences)
 
 
@@ -86,39 +76,20 @@ def _is_whole(items: Sequence[Item], place: int) -> bool:
     return after.kind == "word" and after.lower in _ENDING
 
 
-def _is_about(items: Sequence[Item], place: int) -> bool:
-    before = items[place - 1].lower if place else ""
-    like = before == "like" and place > 1 and items[place - 2].lower == "something"
-    return before in _ABOUT or like
-
-
-def _is_given(items: Sequence[Item], place: int, *, phrases: bool) -> bool:
+def _is_given(items: Sequence[Item], place: int) -> bool:
     at = place - 1
     while at > 0 and place - at < 4 and items[at].lower in _LIKE:
         at -= 1
     if at < 0:
         return False
     word = items[at].lower
-    earlier = items[at - 1].lower if at else ""
     if items[at].kind != "word":
         return False
-    if word in _COPULAS:
-        return earlier in _SUBJECTS or (phrases and _is_phrase(items, at))
     if word in _TO:
         return bool({item.lower for item in items[max(0, at - 3) : at]} & _REACHING)
     if word == "for":
         return any(item.lower in ("total", "sum") for item in items[at:place])
     return word in _GIVING
-
-
-def _is_phrase(items: Sequence[Item], at: int) -> bool:
-    """Tell whether `the largest gap` stands before a place, with nothing of the program in it."""
-    for back in range(at - 1, max(-1, at - 6), -1):
-        if items[back].lower == "the":
-            return at - back > 1
-        if items[back].kind != "word" or items[back].lower in ("of", "if", "than"):
-            return False
-    return False
 
 
 def _is_correction(items: Sequence[Item], place: int) -> bool:
@@ -127,32 +98,6 @@ def _is_correction(items: Sequence[Item], place: int) -> bool:
         return False
     at = place - 2 - (items[place - 2].text == ",")
     return items[at].literal and items[at - 1].lower in _NOT
-
-
-def _is_expected(items: Sequence[Item], place: int) -> bool:
-    before = [item.lower for item in items[max(0, place - 2) : place]]
-    return (
-        len(before) == 2
-        and before[0] in _EXPECTED
-        and before[1] in _BECOMING
-        and not any(item.lower in ("if", "suppose", "were", "had") for item in items)
-        and _is_whole(items, place)
-    )
-
-
-def _expected(
-    items: Sequence[Item], place: int, context: Context, occurrences: Occurrences
-) -> None:
-    """Read `would be 19` at a moment: one of the program's sums has to come to it there."""
-    if context.window is None or not context.runs:
-        return
-    values = occurrences.calculated(context.window)
-    if not values:
-        return
-    said = stated(items[place].value, items[place].text)
-    holds = any(said.holds(value) for value in values)
-    support = Support.SUPPORTED if holds else Support.CONTRADICTED
-    context.add("value", (items[place - 2], items[place]), "", said.text, support)
 
 
 def _container(
