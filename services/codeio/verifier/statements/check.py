@@ -202,6 +202,7 @@ class _Reader:
                 if self._context.runs != runs or (
                     line.kind == "text"
                     and number > 1
+                    and len(told[0].items) > _SHORT_LABEL
                     and not (moments and read_label(sentence.items, moments.run))
                 ):
                     self._context.window = None
@@ -276,6 +277,9 @@ def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:
         pieces[0] = first[colon + 1 :]
     return [(piece, 1) for piece in pieces]
 
+
+_SHORT_LABEL = 5
+"""Items up to which a paragraph's first sentence, if it is a label, is one for all of it."""
 
 _SURER = (Support.CONTRADICTED, Support.SUPPORTED, Support.UNKNOWN)
 
