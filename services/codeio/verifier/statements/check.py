@@ -11,6 +11,7 @@ from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
 from codeio.verifier.signature import parameters_of
 from codeio.verifier.statements.actions import mentioned, read_actions
+from codeio.verifier.statements.announced import read_announced
 from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
@@ -105,6 +106,8 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
+    if output_prediction:
+        read_announced(context)
     found = _without_overlaps(corrected(marked(context.settled(), rationale)))
     if output_prediction and runs:
         return answered(found, rationale, runs[0].output)
