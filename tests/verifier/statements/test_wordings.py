@@ -15,6 +15,10 @@ Read: TypeAlias = "Callable[..., list[Statement]]"
 
 # Each pair is a text that is so and the same with a fault in it.
 PAIRS = [
+    ("total", "The output is:\n```\n[15, 2]\n```\nDone.", "The output is:\n```\n[1]\n```\nDone."),
+    ("total", "15² = 225.", "15² = 235."),
+    ("total", "The minimum of 4, 9 and 3 is 3.", "The minimum of 4, 9 and 3 is 4."),
+    ("total", "Iterations of the loop: 5.", "Iterations of the loop: 6."),
     ("total", "4 + 9 gives 13, so it's now 13.", "Adding 9 gives 14, so it's now 14."),
     ("total", "Adding 9 brings it to 13.", "Adding 9 brings it to 17."),
     ("total", "That isn't 14 but 13.", "That isn't 13 but 14."),

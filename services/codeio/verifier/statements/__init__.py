@@ -11,7 +11,8 @@ From the text to its statements:
     what; `worded`: arithmetic in words;
   - `counts`: how often loops run; `things`: how many there are of a kind; `unnamed`: values that
     no subject is named for;
-  - `actions`: what the program does; `results`: what it returns; `tables`: rows of values;
+  - `actions`: what the program does; `results`, `announced`: what it returns; `tables`: rows
+    of values;
 - `context` notes what the readers find, and `judging` judges it, with `stated` for what is said
   of a value; `instances` compares the program's expressions with values put in; `corrections`
   tells what the text takes back.

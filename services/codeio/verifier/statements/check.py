@@ -11,6 +11,7 @@ from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
 from codeio.verifier.signature import parameters_of
 from codeio.verifier.statements.actions import mentioned, read_actions
+from codeio.verifier.statements.announced import read_announced
 from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
@@ -105,6 +106,8 @@ def find_statements(
     """
     context = Context(rationale, [run for run in runs if run.trace.frames])
     _Reader(context, source, output_prediction=output_prediction).read()
+    if output_prediction:
+        read_announced(context)
     found = _without_overlaps(corrected(marked(context.settled(), rationale)))
     if output_prediction and runs:
         return answered(found, rationale, runs[0].output)
@@ -202,6 +205,7 @@ class _Reader:
                 if self._context.runs != runs or (
                     line.kind == "text"
                     and number > 1
+                    and len(told[0].items) > _SHORT_LABEL
                     and not (moments and read_label(sentence.items, moments.run))
                 ):
                     self._context.window = None
@@ -276,6 +280,9 @@ def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:
         pieces[0] = first[colon + 1 :]
     return [(piece, 1) for piece in pieces]
 
+
+_SHORT_LABEL = 5
+"""Items up to which a paragraph's first sentence, if it is a label, is one for all of it."""
 
 _SURER = (Support.CONTRADICTED, Support.SUPPORTED, Support.UNKNOWN)
 

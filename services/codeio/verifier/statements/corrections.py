@@ -21,7 +21,8 @@ _MOST_BETWEEN = 40
 _TAIL = 4000
 _TAKES_BACK = re.compile(
     r"""[^\n]{0,80}?(?P<mark>
-        \b(?:scrap[ ]that|hold[ ]on|oops|my[ ]mistake|correction|oh[ ]wait)\b
+        \b(?:scrap[ ]that|scratch[ ]that|on[ ]second[ ]thought)\b
+      | \b(?:hold[ ]on|oops|my[ ]mistake|correction|oh[ ]wait)\b
       | \bthat's[ ](?:wrong|not[ ]right)\b
       | \b(?:hmm+|wait|actually|sorry|oh)\b[,.! …]{0,4}[ ]?(?:hmm|wait|no\b|not\b|is[ ]it)
       | (?<=[.…:;?!—-][ ])no[,:] | (?<=[.…—-])no[,:]

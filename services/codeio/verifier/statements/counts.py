@@ -56,7 +56,10 @@ def read_counts(sentence: Sentence, context: Context) -> None:
             continue
         if once:
             number = TIMES[item.lower]
-        if number is None or (after is None and not once):
+        if number is None:
+            continue
+        if not once and (what := _headed(items, place)) is not None:
+            _judge(items, place, number, item, words | {"loop"}, context, first=what)
             continue
         noun = "times" if once else after.lower if after is not None else ""
         if noun in ("full", "complete", "total") and place + 2 < len(items):
@@ -75,13 +78,34 @@ def _is_counted(items: Sequence[Item], place: int) -> bool:
     )
 
 
+def _headed(items: Sequence[Item], place: int) -> Item | None:
+    """Return what `iterations of the loop: 6` counts."""
+    after = items[place + 1] if place + 1 < len(items) else None
+    if place < 2 or items[place - 1].lower not in (":", "=", "is", "was"):
+        return None
+    if after is not None and (after.kind != "sign" or after.text not in (".", ",", ";", ")")):
+        return None
+    at = place - 2
+    while at > 0 and items[at].lower in ("of", "the", "loop", "body", "while", "for"):
+        at -= 1
+    plural = items[at].lower in _ROUNDS and items[at].lower.endswith("s")
+    return items[at] if plural and not items[at].name else None
+
+
 def _number(item: Item) -> int | None:
     plain = item.plain and isinstance(item.value, int) and not isinstance(item.value, bool)
     return item.value if plain else None
 
 
 def _judge(  # noqa: PLR0913, PLR0917
-    items: Sequence[Item], place: int, number: int, last: Item, words: set[str], context: Context
+    items: Sequence[Item],
+    place: int,
+    number: int,
+    last: Item,
+    words: set[str],
+    context: Context,
+    *,
+    first: Item | None = None,
 ) -> None:
     before = [item.lower for item in items[max(0, place - 4) : place]]
     following = next((n for n, item in enumerate(items) if item is last), place) + 1
@@ -95,7 +119,7 @@ def _judge(  # noqa: PLR0913, PLR0917
     if near & {"loop", "body", "iterates", "iterations"}:
         words = words - _CALLING
     supports = [_support(run, items, number, words, context, moment=moment) for run in context.runs]
-    context.add("loop", (items[place], last), "loop", str(number), combined(supports))
+    context.add("loop", (first or items[place], last), "loop", str(number), combined(supports))
 
 
 def _support(  # noqa: PLR0913
@@ -114,7 +138,8 @@ def _support(  # noqa: PLR0913
     if context.window is not None and context.window.loop is not None and not words & _CALLING:
         return refuted
     if not loops and not words & (_CALLING | _OUTCOMES):
-        return Support.UNKNOWN
+        entered = bool(run.loops) or not number or "loop" not in words
+        return Support.UNKNOWN if entered else refuted
     of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
     one_loop = len({id(loop.node) for loop in run.loops}) == 1
     if number in _sums(loops):

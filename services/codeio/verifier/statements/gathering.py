@@ -83,8 +83,14 @@ class Gatherer:
                 return text
             if len(text) == 1 and text not in "aI":
                 return text
-            linked = after is not None and after.text in _LINKED
+            linked = after is not None and (
+                after.text in _LINKED
+                or (after.kind == "number" and text in (self._keys - _ALSO_WORDS) | _COUNTING)
+            )
             return text if linked else None
+        other = _SYNONYMS.get(text.lower())
+        if other in self._names and after is not None and after.text in ("is", "=", "was"):
+            return other
         if not token.code and text[:1].isupper() and (name := self._lower.get(text.lower())):
             return name if len(name) > 1 and (name not in _ALSO_WORDS or follows) else None
         return None
@@ -98,6 +104,10 @@ class Gatherer:
         return self._caret
 
 
+_COUNTING = words("left right low high count sum result steps output")
+_SYNONYMS = {
+    "maximum": "max", "minimum": "min", "average": "avg", "remainder": "rem",
+}  # fmt: skip
 _LINKED = words("is was becomes became equals equal stays remains goes starts ends now")
 
 

@@ -34,6 +34,9 @@ _ABOUT = words("about roughly approximately around approx nearly almost close ci
 
 _LAST = words("finally final ultimately end ends ended finishes finish eventual")
 
+_STAYING = words("stays stay remains remain stayed remained")
+_CONCLUDING = words("so thus hence therefore")
+
 _ALWAYS = words("throughout always ever")
 
 _STEADY = words("throughout always")
@@ -96,7 +99,7 @@ class Said:
     end: int = 0
 
 
-def link(  # noqa: C901, PLR0912  (one case per kind of word)
+def link(  # noqa: C901, PLR0912, PLR0915  (one case per kind of word)
     items: Sequence[Item], place: int
 ) -> Said | None:
     """Read on from a subject to its value; None when the words lead nowhere."""
@@ -104,6 +107,8 @@ def link(  # noqa: C901, PLR0912  (one case per kind of word)
     before = [item.lower for item in items[max(0, place - 3) : place]]
     said.last = any(word in _LAST for word in before) or _at_the_end(items)
     everything = {item.lower for item in items}
+    stays = {items[at].lower for at in range(place + 1, min(len(items), place + 4))} & _STAYING
+    said.last = said.last or (bool(stays) and items[0].lower in _CONCLUDING)
     said.steady = bool(everything & _STEADY) or {"all", "along"} <= everything
     said.always = (
         bool(everything & _ALWAYS)

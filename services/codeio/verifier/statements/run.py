@@ -207,6 +207,21 @@ class Run:
                 for episode in episodes:
                     if isinstance(episode.value, dict) and key in episode.value:
                         yield Episode(episode.start, episode.end, episode.value[key])
+        for episode in self._dictionaries:
+            if episode.value is OPAQUE:
+                yield episode
+            elif key in episode.value:
+                yield Episode(episode.start, episode.end, episode.value[key])
+
+    @cached_property
+    def _dictionaries(self) -> Sequence[Episode]:
+        """What variables hold that are dictionaries, or may be."""
+        return [
+            episode
+            for name in sorted(self._changes.keys() - self.inner)
+            for episode in self._variable(name)
+            if episode.value is OPAQUE or isinstance(episode.value, dict)
+        ]
 
     def _is_own_call(self, node: ast.expr) -> bool:
         return (

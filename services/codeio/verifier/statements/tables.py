@@ -12,7 +12,7 @@ from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.loops import Round
 from codeio.verifier.statements.run import inside
 from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated, unlike
-from codeio.verifier.statements.vocabulary import NO, YES, words
+from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Episode, Run
 
 Side: TypeAlias = Literal["before", "after", "any"]
+_MOST_WORDS = 3
 _BEFORE = words("before start old initial")
 _AFTER = words("after end new updated")
 
@@ -70,6 +71,10 @@ def cell(about: Column, items: Sequence[Item], text: str, start: int, end: int) 
         item = calculated[-1]
         if not is_condition(item):
             return Cell(about, stated(item.value, item.text), start, end)
+    plain = [item for item in expressions if item.plain]
+    words = {item.lower for item in items if item.kind == "word"}
+    if len(plain) == len(expressions) == 1 and not words & NEGATIONS and len(words) <= _MOST_WORDS:
+        return Cell(about, stated(plain[0].value, plain[0].text), start, end)
     if len(items) == 1 and len(text) == 1 and text not in "-–—":
         return Cell(about, stated(text, text), start, end)
     return None

@@ -41,7 +41,7 @@ _TOKEN = re.compile(
         | (?<![\w'’"])'(?:[^'\\\n]|\\[^\n]){0,400}+'(?![a-z])
         | “[^“”\n]{0,400}+” | ‘[^‘’\n]{0,400}+’(?![a-z]))
     | (?P<number>(?:\d{1,40}(?:_\d{1,40}){0,8}+(?:\.\d{1,40}+)?+(?:[eE][+-]?\d{1,4}\b)?+
-        |(?<![\w)\]])\.\d{1,40}+)(?![\w]))
+        |(?<![\w)\]])\.\d{1,40}+)(?![^\W²³]))
     | (?P<mark>`{1,8}+ | \*{1,3}+ | \$\$? | \\[()\[\]])
     | (?P<latex>\\[a-zA-Z]{1,20}+ | \\[{}_%$&#,;:!\ ])
     | (?P<abbreviation>(?:i\.e|e\.g|vs|etc|cf)\.(?!\w))
@@ -74,6 +74,7 @@ _LATEX = {
     "lt": "<", "gt": ">", "lfloor": "⌊", "rfloor": "⌋", "{": "{", "}": "}", "_": "_", "%": "%",
     "dots": "...", "ldots": "...", "cdots": "...",
 }  # fmt: skip
+_RAISED = {"²": "2", "³": "3"}
 _FRACTIONS = ("frac", "dfrac", "tfrac")
 _GROUP = re.compile(r"\s{0,3}\{([^{}\n]{0,200})\}")
 
@@ -112,6 +113,10 @@ class _Lexer:
                 elif sign := _LATEX.get(piece[1:]):
                     yield self._token("sign", sign, match, spaced=spaced)
                     spaced = False
+                continue
+            if piece in _RAISED:
+                yield self._token("sign", "**", match, spaced=False)
+                yield self._token("number", _RAISED[piece], match, spaced=False)
                 continue
             if kind == "string":
                 inner = piece[1:-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.context import Context, arithmetic
@@ -11,7 +12,7 @@ from codeio.verifier.statements.stated import Stated, stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.sentences import Sentence
@@ -26,6 +27,10 @@ _OPERATIONS: dict[str, type[ast.operator]] = {
 _FUNCTIONS = {
     "gcd": "gcd", "maximum": "max", "max": "max", "larger": "max", "minimum": "min",
     "min": "min", "smaller": "min",
+}  # fmt: skip
+_OF_MANY: dict[str, Callable[[list[float]], float]] = {
+    "sum": sum, "total": sum, "product": math.prod, "maximum": max, "max": max, "largest": max,
+    "minimum": min, "min": min, "smallest": min,
 }  # fmt: skip
 _FACTORS = {"half": 0.5, "twice": 2, "double": 2, "triple": 3, "thrice": 3}
 _POWERS = {"squared": 2, "cubed": 3}
@@ -52,7 +57,8 @@ def read_worded(sentence: Sentence, context: Context) -> None:
             at = place + 1 + (items[place + 1].lower == "of")
             if at < len(items) and (number := _number(items[at])) is not None:
                 _comes_to(items, place, at + 1, number * _FACTORS[word], context)
-        elif word in _OPERATIONS or word in _FUNCTIONS:
+        elif word in _OPERATIONS or word in _FUNCTIONS or word in _OF_MANY:
+            _of_many(items, place, word, context)
             _operation(items, place, word, context)
 
 
@@ -151,8 +157,28 @@ def _leaves(items: Sequence[Item], place: int, context: Context) -> None:
         _compare(items, place, at, items[place].value, context)
 
 
+def _of_many(items: Sequence[Item], place: int, word: str, context: Context) -> None:
+    """Read `the minimum of 3, 6 and 8 is 3`."""
+    if word not in _OF_MANY or place + 1 >= len(items) or items[place + 1].lower != "of":
+        return
+    at = place + 2
+    numbers: list[float] = []
+    while at < len(items) and (number := _number(items[at])) is not None:
+        numbers.append(number)
+        at += 1
+        separated = at
+        while at < len(items) and items[at].lower in (",", "and"):
+            at += 1
+        if at == separated:
+            break
+    if len(numbers) > 2:
+        _comes_to(items, place, at, _OF_MANY[word](numbers), context)
+
+
 def _operation(items: Sequence[Item], place: int, word: str, context: Context) -> None:
     """Read `the sum of 3 and 4 is 7` and `the gcd of 8 and 12 is 4`."""
+    if word not in _OPERATIONS and word not in _FUNCTIONS:
+        return
     if place + 5 >= len(items) or items[place + 1].lower not in ("of", "between"):
         return
     one, other = items[place + 2], items[place + 4]
