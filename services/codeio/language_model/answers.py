@@ -28,14 +28,14 @@ class Answers:
     def key(self, question: Question) -> str:
         return question_key(question, model=self.model, parameters=self.parameters)
 
-    async def kept(self, question: Question) -> Reply | None:
-        """Return the answer that is there.
+    async def kept(self, key: str, question: Question) -> Reply | None:
+        """Return the answer that is there under the question's key.
 
         Raises:
             ContextTooLong, Rejected: it is the word that the question was refused.
             Stopped: the store cannot be read.
         """
-        text = await self._store.get(self.key(question))
+        text = await self._store.get(key)
         if text is None:
             return None
         reply = Reply.from_text(text)
@@ -46,11 +46,11 @@ class Answers:
         self.tally.count(question, reply, stored=True)
         return reply
 
-    async def keep(self, question: Question, reply: Reply) -> None:
-        """Keep an answer that is about to be used.
+    async def keep(self, key: str, question: Question, reply: Reply) -> None:
+        """Keep an answer that is about to be used under the question's key.
 
         Raises:
             Stopped: the store cannot be written.
         """
         self.tally.count(question, reply, stored=False)
-        await self._store.put(self.key(question), reply.to_text())
+        await self._store.put(key, reply.to_text())

@@ -89,9 +89,10 @@ class BatchModel:
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store, or write the question and wait; see `LanguageModel`."""
-        if (kept := await self._answers.kept(question)) is not None:
+        key = self._answers.key(question)
+        if (kept := await self._answers.kept(key, question)) is not None:
             return kept
-        self._write(question)
+        self._write(key, question)
         self.waiting += 1
         try:
             await asyncio.shield(self._stopped)
@@ -114,8 +115,7 @@ class BatchModel:
             )
         )
 
-    def _write(self, question: Question) -> None:
-        key = self._answers.key(question)
+    def _write(self, key: str, question: Question) -> None:
         if key in self._written:
             return
         self._written.add(key)

@@ -46,15 +46,16 @@ class StoredModel:
 
     async def ask(self, question: Question) -> Reply:
         """Answer from the store or from an endpoint; see `LanguageModel`."""
+        key = self._answers.key(question)
         # Who asks the same meanwhile finds the answer in the store.
-        lock = self._asking.setdefault(self._answers.key(question), asyncio.Lock())
+        lock = self._asking.setdefault(key, asyncio.Lock())
         async with lock:
-            if (kept := await self._answers.kept(question)) is not None:
+            if (kept := await self._answers.kept(key, question)) is not None:
                 return kept
             return await self._scheduler.call(
                 question,
-                key=self._answers.key(question),
-                keep=partial(self._answers.keep, question),
+                key=key,
+                keep=partial(self._answers.keep, key, question),
             )
 
     async def finish(self) -> None:

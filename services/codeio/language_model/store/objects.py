@@ -18,9 +18,9 @@ import fsspec
 
 from codeio.language_model.store.packing import check_key, pack, unpack
 from codeio.language_model.store.remote import (
-    MEND_AND_START_AGAIN,
     PATIENCE_SECONDS,
     patiently,
+    stopped,
     words_of,
 )
 from codeio.runtime.errors import Stopped, UsageError
@@ -76,7 +76,7 @@ class ObjectStore:
             raise
         except Exception as error:
             if _may_pass(error):
-                raise self._stopped("reached", error) from error
+                raise stopped("reached", error, url=self._url) from error
             raise UsageError(
                 f"cannot use {self._name} as a store of responses: "
                 f"{words_of(error, url=self._url)}; check CODEIO_TEACHER__STORE, the credentials "
@@ -116,7 +116,7 @@ class ObjectStore:
             return await self._patiently(function, *arguments)
         # Each file system has errors of its own.
         except Exception as error:
-            raise self._stopped(what, error) from error
+            raise stopped(what, error, url=self._url) from error
 
     async def _patiently(self, function: Callable[..., _T], *arguments: Any) -> _T:
         # While it waits for the next try it holds no thread.
@@ -201,12 +201,6 @@ class ObjectStore:
             with suppress(Exception):
                 self._system.rm_file(aside)
             raise
-
-    def _stopped(self, what: str, error: Exception) -> Stopped:
-        return Stopped(
-            f"the store of responses {self._name} cannot be {what}: "
-            f"{words_of(error, url=self._url)}; {MEND_AND_START_AGAIN}"
-        )
 
 
 def _may_pass(error: BaseException) -> bool:

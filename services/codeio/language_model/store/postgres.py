@@ -12,9 +12,9 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from codeio.language_model.store.packing import check_key, pack, unpack
 from codeio.language_model.store.remote import (
-    MEND_AND_START_AGAIN,
     PATIENCE_SECONDS,
     patiently,
+    stopped,
     words_of,
 )
 from codeio.runtime.errors import Stopped, UsageError
@@ -52,7 +52,7 @@ class PostgresStore:
             await patiently(self._patience, may_pass=_may_pass)(self._prepare)
         except psycopg.Error as error:
             if _may_pass(error):
-                raise self._stopped("reached", error) from error
+                raise stopped("reached", error, url=self._url) from error
             raise UsageError(
                 f"cannot use {self._name} as a store of responses: "
                 f"{words_of(error, url=self._url)}; check CODEIO_TEACHER__STORE and the server"
@@ -105,9 +105,9 @@ class PostgresStore:
                 self._run_once, statement, values
             )
         except PoolTimeout as error:
-            raise self._stopped(what, await self._reason_of(error)) from error
+            raise stopped(what, await self._reason_of(error), url=self._url) from error
         except psycopg.Error as error:
-            raise self._stopped(what, error) from error
+            raise stopped(what, error, url=self._url) from error
 
     async def _run_once(
         self, statement: LiteralString, values: tuple[Any, ...]
@@ -167,12 +167,6 @@ class PostgresStore:
                 return late
         except psycopg.Error as error:
             return error
-
-    def _stopped(self, what: str, error: psycopg.Error) -> Stopped:
-        return Stopped(
-            f"the store of responses {self._name} cannot be {what}: "
-            f"{words_of(error, url=self._url)}; {MEND_AND_START_AGAIN}"
-        )
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -7,6 +7,9 @@ from urllib.parse import unquote
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from codeio.runtime.errors import Stopped
+from codeio.runtime.settings import public_url
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +27,14 @@ def patiently(seconds: float, *, may_pass: Callable[[BaseException], bool]) -> A
         wait=wait_random_exponential(multiplier=0.2, max=5),
         stop=stop_after_delay(seconds),
         reraise=True,
+    )
+
+
+def stopped(what: str, error: BaseException, *, url: str) -> Stopped:
+    """Return the error of a store that cannot be `what`, such as `read`, for now."""
+    return Stopped(
+        f"the store of responses {public_url(url)} cannot be {what}: "
+        f"{words_of(error, url=url)}; {MEND_AND_START_AGAIN}"
     )
 
 
