@@ -11,7 +11,8 @@ expression and calls a value contradicted that the variable never has:
   "contradicted": [substring], ...} written by people. `-v` prints what was missed and what
   was called contradicted without a label.
 
-A label that stands in the final answer's block alone is left out: that is judged elsewhere.
+What stands in the final answer's block alone is left out, as that is judged elsewhere: by a
+label or, where `final_answer` names a wrong one, in what was found.
 
     python benchmarks/claim_check.py [--limit N] [--labelled FILE] [-v]
 """
@@ -166,6 +167,9 @@ async def labelled(sandbox: Sandbox, path: Path, *, verbose: bool) -> None:
         spans = contradicted(
             text, source, run, output_prediction=row["direction"] == "output", score=score
         )
+        if answer := row.get("final_answer"):
+            at = (text.index(answer), text.index(answer) + len(answer))
+            spans = [span for span in spans if not _touch(span, at)]
         false, missed = score.count(spans, [fault for fault, _ in judged])
         baseline.count(naive(text, run), [fault for fault, _ in judged])
         if verbose:

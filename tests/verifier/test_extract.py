@@ -315,15 +315,19 @@ def test_garbage_is_read_or_refused(parts: list[str]) -> None:
         "[", "{", '{"a":', "[x]", '["\\"', "[ ' ", '{"', "{ ", "}", "final answer: (",
         "final answer: 1 x ", '{"output": ', "\\boxed{", "```\n", "<think>", "<answer>", "\n", " ",
         "output is ", '{"output": 1} ', "[" + "0," * 500, "\\", '"', "'", "a ",
+        "`", "~", "``` ", "y```", "y```\n", "`" * 999 + "!", "<",
     ],
 )  # fmt: skip
 def test_reading_takes_linear_time(part: str) -> None:
     def seconds(length: int) -> float:
         text = part * (length // len(part))
-        start = time.process_time()
-        with contextlib.suppress(NoAnswer):
-            read(text)
-        return time.process_time() - start
+        taken = []
+        for _ in range(3):  # the least of them is what it takes; a busy machine adds to the others
+            start = time.process_time()
+            with contextlib.suppress(NoAnswer):
+                read(text)
+            taken.append(time.process_time() - start)
+        return min(taken)
 
     assert seconds(400_000) < 8 * max(seconds(100_000), 0.05)
 

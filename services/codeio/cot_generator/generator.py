@@ -37,20 +37,29 @@ class CotGenerator:
             TransientError: the teacher may have one later.
         """
         if isinstance(record, Attempt):
-            yield await self._revise(record)
+            yield await self.revise(record)
             return
+        for attempt in await self.generate(record):
+            yield attempt
+
+    async def generate(self, task: PredictionTask, *, samples: int = 0) -> list[Attempt]:
+        """Return an attempt per sample of a task; 0: as many as the settings say.
+
+        Raises:
+            Rejected: the teacher has no answer at all.
+            TransientError: the teacher may have one later.
+        """
+        indices = range(samples or self._settings.samples_per_task)
         # One that fails takes no other along, which may be paid for.
         found = await asyncio.gather(
-            *(self._attempt(record, index) for index in range(self._settings.samples_per_task)),
-            return_exceptions=True,
+            *(self._attempt(task, index) for index in indices), return_exceptions=True
         )
         attempts = [attempt for attempt in found if isinstance(attempt, Attempt)]
         errors = [error for error in found if isinstance(error, Exception)]
         refused = all(isinstance(error, Rejected) for error in errors)
         if errors and not (attempts and refused):
             raise errors[0] if len(errors) == 1 else ExceptionGroup("samples failed", errors)
-        for attempt in attempts:
-            yield attempt
+        return attempts
 
     async def _attempt(self, task: PredictionTask, index: int) -> Attempt:
         turn = await self._first_turn(task, index)
@@ -84,7 +93,13 @@ class CotGenerator:
             turn.response = f"{prompts.code_block(task)}\n\n{turn.response}"
         return turn
 
-    async def _revise(self, attempt: Attempt) -> Attempt:
+    async def revise(self, attempt: Attempt) -> Attempt:
+        """Return an attempt, the last turn of which was judged wrong, with one more turn.
+
+        Raises:
+            Rejected: the teacher has no answer.
+            TransientError: the teacher may have one later.
+        """
         form = Format.named(attempt.prompt_format)
         first = Turn()
         first.CopyFrom(attempt.turns[0])

@@ -218,9 +218,11 @@ class _Reader:
             box = self._markup.bracket_at(boxed.end())
             if box and (content := self._parsed(Span(box.start + 1, box.end - 1), parse_latex)):
                 yield content
-        for says in self._outside_values(self._form.final, self._markup.final):
-            if stated := self._stated_at(says.end()):
-                yield stated
+        # The pattern needs the word "final", and searches slowly.
+        if "nal" in self._text.lower():
+            for says in self._outside_values(self._form.final, self._markup.final):
+                if stated := self._stated_at(says.end()):
+                    yield stated
 
     def _standing_alone(self) -> Iterator[_Candidate]:
         for block in self._markup.blocks:

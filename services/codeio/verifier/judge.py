@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from codeio.runtime import values
-from codeio.runtime.errors import TransientError
-from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome
+from codeio.runtime.errors import TransientError, UsageError
+from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest, Outcome, Priority
 from codeio.v1.records_pb2 import Direction, Verdict
 from codeio.verifier import feedback
 from codeio.verifier.extract import Answer, NoAnswer, read_answer_json, read_response
@@ -44,6 +45,8 @@ class Judgement:
     verdict: Verdict
     feedback: str = ""
     another_turn_may_help: bool = True
+    answer_json: str = ""
+    """The answer that was read, without its wrapper; empty when there was none."""
     input_json: str | None = None
     """The predicted input, where the program was run on one."""
 
@@ -53,31 +56,50 @@ _NOT_JUDGEABLE = Judgement(
 )
 
 
+class NotJudgeable(UsageError):
+    """The question lacks what is needed to judge any answer to it; the message says what."""
+
+
 class Judge:
     """Reads answers, compares outputs and executes inputs."""
 
     def __init__(
-        self, sandbox: Sandbox, *, settings: VerifierSettings, limits: LimitsSettings
+        self,
+        sandbox: Sandbox,
+        *,
+        settings: VerifierSettings,
+        limits: LimitsSettings,
+        priority: Priority = Priority.PRIORITY_BATCH,
     ) -> None:
         self._sandbox = sandbox
         self._settings = settings
         self._max_input_bytes = _INPUT_FACTOR * limits.value_bytes
+        self._priority = priority
 
     async def judge(self, task: PredictionTask, turn: Turn) -> Judgement:
-        """Judge the answer of one turn.
+        """Judge the answer of one turn, however damaged its task is.
 
         Raises:
             TransientError: the sandbox failed, not the program.
         """
-        by_execution = task.direction == Direction.DIRECTION_INPUT_PREDICTION
-        if not by_execution and task.direction != Direction.DIRECTION_OUTPUT_PREDICTION:
-            return _NOT_JUDGEABLE
-        if by_execution and not (task.program.code and task.program.entry_point):
-            return _NOT_JUDGEABLE
         try:
-            truth = values.loads(task.pair.output_json)
-        except ValueError:
+            return await self.judge_sound(task, turn)
+        except NotJudgeable:
             return _NOT_JUDGEABLE
+
+    async def judge_sound(self, task: PredictionTask, turn: Turn) -> Judgement:
+        """Judge the answer of one turn, unless the task is damaged.
+
+        Of the task, it takes the direction and the output; for an input prediction
+        the code, the entry point and the size of the recorded input too. A predicted
+        output is judged without waiting for anything.
+
+        Raises:
+            NotJudgeable: the task is damaged.
+            TransientError: the sandbox failed, not the program.
+        """
+        truth = _truth_of(task)
+        by_execution = task.direction == Direction.DIRECTION_INPUT_PREDICTION
         if _teacher_failed(turn):
             # A further turn is longer still.
             helps = turn.finish_reason != _TOO_LONG
@@ -95,9 +117,14 @@ class Judge:
         return self._judge_output(answer, truth)
 
     def _judge_output(self, answer: Answer, truth: Any) -> Judgement:
-        if any(self._equal(value, truth) for value in (answer.value, *answer.alternatives)):
-            return Judgement(Verdict.VERDICT_CORRECT)
-        return Judgement(Verdict.VERDICT_WRONG, feedback.wrong_output(answer.value))
+        for value in (answer.value, *answer.alternatives):
+            if self._equal(value, truth):
+                return Judgement(Verdict.VERDICT_CORRECT, answer_json=values.dumps(value))
+        return Judgement(
+            Verdict.VERDICT_WRONG,
+            feedback.wrong_output(answer.value),
+            answer_json=values.dumps(answer.value),
+        )
 
     async def _judge_input(
         self, task: PredictionTask, arguments: dict[str, Any], truth: Any
@@ -112,14 +139,13 @@ class Judge:
         limit = max(self._max_input_bytes, len(task.pair.input_json.encode()))
         size = len(text.encode())
         if size > limit:
-            return Judgement(Verdict.VERDICT_FAILED, feedback.oversized_input(size, limit))
-        result = await self._run(task, text)
-        if result.outcome in _TIMEOUTS:
             return Judgement(
-                Verdict.VERDICT_TIMEOUT,
-                feedback.failed_input(arguments, result),
-                input_json=text,
+                Verdict.VERDICT_FAILED, feedback.oversized_input(size, limit), answer_json=text
             )
+        result = await self._run(task, text)
+        executed = partial(Judgement, answer_json=text, input_json=text)
+        if result.outcome in _TIMEOUTS:
+            return executed(Verdict.VERDICT_TIMEOUT, feedback.failed_input(arguments, result))
         if result.outcome == Outcome.OUTCOME_OK:
             try:
                 output = values.loads(result.output_json)
@@ -127,15 +153,11 @@ class Judge:
                 result.outcome = Outcome.OUTCOME_NOT_JSON
             else:
                 if self._equal(output, truth):
-                    return Judgement(Verdict.VERDICT_CORRECT, input_json=text)
-                return Judgement(
-                    Verdict.VERDICT_WRONG,
-                    feedback.wrong_input(arguments, result.output_json),
-                    input_json=text,
+                    return executed(Verdict.VERDICT_CORRECT)
+                return executed(
+                    Verdict.VERDICT_WRONG, feedback.wrong_input(arguments, result.output_json)
                 )
-        return Judgement(
-            Verdict.VERDICT_FAILED, feedback.failed_input(arguments, result), input_json=text
-        )
+        return executed(Verdict.VERDICT_FAILED, feedback.failed_input(arguments, result))
 
     async def _run(self, task: PredictionTask, input_json: str) -> CallResult:
         response = await self._sandbox.execute(
@@ -145,6 +167,7 @@ class Judge:
                 calls=[Call(input_json=input_json)],
                 # The size of an output says nothing here: it equals the recorded one or not.
                 unlimited_sizes=True,
+                priority=self._priority,
             )
         )
         if not response.results:
@@ -158,6 +181,30 @@ class Judge:
             relative=self._settings.relative_tolerance,
             absolute=self._settings.absolute_tolerance,
         )
+
+
+def _truth_of(task: PredictionTask) -> Any:
+    """Return the output of the task's pair.
+
+    Raises:
+        NotJudgeable: it is none, or something else is missing.
+    """
+    match task.direction:
+        case Direction.DIRECTION_OUTPUT_PREDICTION:
+            pass
+        case Direction.DIRECTION_INPUT_PREDICTION:
+            if not task.program.code:
+                raise NotJudgeable("code is empty; a predicted input is judged by executing it")
+            if not task.program.entry_point:
+                raise NotJudgeable("entry_point is empty; name the function to call")
+        case _:
+            raise NotJudgeable(
+                f"there is no direction {task.direction}; choose output or input prediction"
+            )
+    try:
+        return values.loads(task.pair.output_json)
+    except ValueError as error:
+        raise NotJudgeable(f"output_json is not JSON: {error}") from error
 
 
 def _read(task: PredictionTask, turn: Turn) -> Answer:

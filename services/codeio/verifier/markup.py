@@ -14,7 +14,19 @@ _STRUCTURE = r"""
   | (?P<fence>^[ \t]*(?:`{3,}|~{3,})[ \t]*[\w+.-]*[ \t]*$)
   | (?P<tag><(?P<closing>/?)(?P<name>think|thinking|reasoning|answer)>)
 """
-_OUTSIDE = re.compile(_STRUCTURE, re.VERBOSE | re.MULTILINE | re.IGNORECASE)
+# The same outside of brackets, where most of a text is prose: it begins with one of few
+# characters, for which `re` looks many times as fast as for alternatives. That nothing but
+# blanks stands before a fence is left to whoever uses it.
+_OUTSIDE = re.compile(
+    r"""
+    [{\[<`~]
+    (?: (?<=[{\[])(?P<open>)
+      | (?:(?<=`)(?<!``)`{2,}+|(?<=~)(?<!~~)~{2,}+)(?P<fence>[ \t]*+[\w+.-]*+[ \t]*+$)
+      | (?<=<)(?P<tag>(?P<closing>/?)(?P<name>(?i:think|thinking|reasoning|answer))>)
+    )
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
 # Quotes mean a string only inside brackets, and an apostrophe inside a word
 # never does: prose is full of both.
 _INSIDE = re.compile(
@@ -94,7 +106,11 @@ def mark_up(text: str) -> Markup:
     scan = _Scan(horizon=len(text) - _HORIZON)
     position = 0
     while token := (_INSIDE if scan.stack else _OUTSIDE).search(text, position):
-        position = token.end()
+        position, start = token.end(), token.start()
+        if token.re is _OUTSIDE and token.lastgroup == "fence":
+            start = text.rfind("\n", 0, start) + 1
+            if text[start : token.start()].strip(" \t"):
+                continue
         match token.lastgroup:
             case "open":
                 scan.stack.append((token[0], token.start()))
@@ -104,7 +120,7 @@ def mark_up(text: str) -> Markup:
                 # What was open before is not JSON but prose.
                 scan.stack.clear()
                 if token.lastgroup == "fence":
-                    scan.fences.append(Span(token.start(), token.end()))
+                    scan.fences.append(Span(start, token.end()))
                 elif token.lastgroup == "tag":
                     scan.tags.append(token)
     reasoning = [tag for tag in scan.tags if tag["name"].lower() != "answer"]

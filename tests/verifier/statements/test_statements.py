@@ -74,7 +74,7 @@ NOTHING_SAID = [
     ("total", "If total were 14, the answer would be different."),
     ("total", "Suppose the limit is 20 and total is 14."),
     ("total", "Is total 14?"),
-    ("total", "The sum of total and x is 99."),
+    ("total", "The sum of total and x is 16."),
     ("total", "A number of 14 elements, or 99 of them."),
     ("total", "total is 3 times as large."),
     ("digits", "If base had been 3, n would be 27."),

@@ -6,19 +6,20 @@ From the text to its statements:
   them: the `items`; `sentences` splits lines, and marks what is only supposed;
 - `candidates` tells which run a sentence is about, `moments` which stretch of it;
 - readers find the statements of a sentence:
-  - `chains`: equations; `conditions`: what is said to hold; `sequences`, `ranges`: values in turn;
-  - `phrases`: a subject and its value in words, which `links` leads to; `membership`: what is in
-    what; `worded`: arithmetic in words;
-  - `counts`: how often loops run; `things`: how many there are of a kind; `unnamed`: values that
-    no subject is named for;
-  - `actions`: what the program does; `results`, `announced`: what it returns; `tables`: rows
-    of values;
+  - `chains`: equations; `conditions`: what is said to hold, with `instances` that have values
+    put in; `worded`: arithmetic in words;
+  - `phrases`: a subject and its value, with `links` for the words between; `sequences`: values
+    in turn; `tables`: rows of them; `counts`: how often loops run;
+  - `results`: what is returned; `actions`: what the program does otherwise;
+  - `foreign`, last: values that occur nowhere in the run, whatever the words around them say;
 - `context` notes what the readers find, and `judging` judges it, with `stated` for what is said
-  of a value; `instances` compares the program's expressions with values put in; `corrections`
-  tells what the text takes back.
+  of a value; `corrections` tells what the text takes back.
 
-A `run` is a trace asked for values, `loops` its rounds, and `occurrences` all its numbers;
+A `run` is a trace asked for values, `loops` its rounds, and `occurrences` all its values;
 `evaluation` works out expressions; `numbers` and `vocabulary` know words. `check` puts it together.
+
+In doubt nothing is contradicted: a false alarm costs a good rationale, and of a false one most
+errors are told more than once.
 """
 
 from codeio.verifier.statements.check import check_rationale, find_statements, run_of

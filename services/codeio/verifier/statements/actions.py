@@ -1,4 +1,4 @@
-"""What the program does: it breaks off, returns early, raises, enters a branch, calls."""
+"""What the program does: it breaks off, returns early, raises."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from codeio.runtime.trace import position
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import support_of
-from codeio.verifier.statements.stated import FALSE, TRUE, Stated
-from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
+from codeio.verifier.statements.vocabulary import NEGATIONS, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
     from codeio.verifier.statements.run import Run
@@ -23,7 +22,6 @@ _HAPPENS = words(
     "raised raises entered applies evaluated breaks stops"
 )
 _RAISING = words("raise raises raised raising throws throw thrown caught catches hits")
-_CONDITIONS = words("condition test comparison")
 
 
 def read_actions(sentence: Sentence, context: Context) -> None:
@@ -37,14 +35,8 @@ def read_actions(sentence: Sentence, context: Context) -> None:
             _exception(items, place, context)
         elif item.kind == "word" and word == "early":
             _early_return(items, place, context)
-        elif item.kind == "word" and word == "if":
-            _branch(items, place, context)
         elif word in ("break", "breaks") and item.kind == "word":
             _break(items, place, context)
-        elif item.kind == "expression" and isinstance(item.node, ast.Call):
-            _call(items, place, context)
-        elif item.kind == "word" and word in _CONDITIONS:
-            _last_condition(items, place, context)
 
 
 def _near(items: Sequence[Item], place: int, words: frozenset[str], reach: int = 4) -> int | None:
@@ -115,63 +107,3 @@ def _break(items: Sequence[Item], place: int, context: Context) -> None:
     if any(isinstance(node, ast.Break) for node in ast.walk(context.runs[0].source.tree)):
         did = [_executed(run, ast.Break) for run in context.runs]
         _judge(items, (place, place), "break", context, did=did)
-
-
-def _branch(items: Sequence[Item], place: int, context: Context) -> None:
-    """Read `we enter the if`, where there is only one."""
-    before = {item.lower for item in items[max(0, place - 3) : place]}
-    if not before & {"enter", "enters", "entering", "into"} or _is_negated(items, place):
-        return
-    tests = [node for node in ast.walk(context.runs[0].source.tree) if isinstance(node, ast.If)]
-    if len(tests) == 1:
-        context.value(
-            (items[place - 1], items[place]),
-            tests[0].test,
-            Stated(TRUE, "entered"),
-            kind="condition",
-        )
-
-
-def _call(items: Sequence[Item], place: int, context: Context) -> None:
-    """Read `calls gcd(1, 21)`."""
-    item = items[place]
-    node = item.node
-    before = items[place - 1].lower if place else ""
-    if before not in ("calls", "calling", "call") or not isinstance(node, ast.Call):
-        return
-    if not isinstance(node.func, ast.Name) or _is_negated(items, place, 2):
-        return
-    if not all(isinstance(argument, ast.Constant) for argument in node.args):
-        return
-    name = node.func.id
-    if any(name in run.functions for run in context.runs):
-        did = [bool(run.episodes(node)) for run in context.runs]
-        _judge(items, (place, place), name, context, did=did)
-
-
-def _last_condition(items: Sequence[Item], place: int, context: Context) -> None:
-    """Read `the condition holds` of the condition that the line named before."""
-    before = items[place - 1].lower if place else ""
-    condition = context.condition
-    if before not in ("the", "this", "that") or condition is None:
-        return
-    for at in range(place + 1, min(len(items), place + 4)):
-        word = items[at].lower
-        outcome = word in YES
-        if outcome or word in NO or (items[at].literal and isinstance(items[at].value, bool)):
-            if items[at].literal:
-                outcome = items[at].value is True
-            if _is_negated(items[place : at + 1], at - place, 3) and word not in NO:
-                outcome = not outcome
-            said = Stated(TRUE if outcome else FALSE, word)
-            context.value((items[place], items[at]), condition, said, kind="condition")
-            return
-        if word not in ("is", "now", "still", "evaluates", "to", "doesn't", "not", "isn't"):
-            return
-
-
-def mentioned(items: Sequence[Item]) -> Iterator[ast.expr]:
-    """Yield the conditions of the program that a sentence names in code."""
-    for item in items:
-        if item.code and not item.literal and isinstance(item.node, ast.Compare | ast.BoolOp):
-            yield item.node

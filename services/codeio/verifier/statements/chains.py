@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, arithmetic
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
-from codeio.verifier.statements.instances import differences, is_foreign, put_in
 from codeio.verifier.statements.judging import Support
 from codeio.verifier.statements.numbers import decimals
 from codeio.verifier.statements.stated import stated, unlike
-from codeio.verifier.statements.vocabulary import NEGATIONS, words
+from codeio.verifier.statements.vocabulary import ABOUT, NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +22,8 @@ if TYPE_CHECKING:
 
 EQUAL = ("=", "≈", "==")
 _SETTING = words("for with when where while if at")
-_REACHING = words("reach reaches have has get gets hit hits become see at even ever with")
 _REMAINDER = words("remainder rest rem leaving")
-_ABOUT = words("about roughly approximately around approx nearly almost circa ca")
+_REACHING = words("reach reaches have has get gets hit hits become see at even ever with")
 
 
 def read_chains(sentence: Sentence, context: Context) -> None:
@@ -74,6 +72,7 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
             about = False
         elif (
             link.text == ","
+            and not items[at - 1].plain
             and following < len(items)
             and (
                 items[following].lower in ("i.e.", "namely")
@@ -84,12 +83,14 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
             following += 1
         else:
             break
-        while following < len(items) and items[following].lower in _ABOUT:
+        while following < len(items) and items[following].lower in ABOUT:
             about = True
             following += 1
         if following >= len(items) or items[following].kind != "expression":
             break
         if link.text == "," and _is_noun(items, following):
+            break
+        if following + 1 < len(items) and items[following + 1].text in ("%", "percent"):
             break
         chain.append((items[following], about))
         at = following + 1
@@ -99,12 +100,8 @@ def chain_at(items: Sequence[Item], place: int) -> tuple[list[tuple[Item, bool]]
 def _leaves_rest(items: Sequence[Item], place: int, end: int) -> bool:
     """Tell whether `83 / 4 = 20 remainder 3` stands there: a division of integers."""
     node = items[place].node
-    following = [item.lower for item in items[end : end + 3]]
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Div)
-        and bool(_REMAINDER & set(following))
-    )
+    divides = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    return divides and bool(_REMAINDER & {item.lower for item in items[end : end + 3]})
 
 
 def _is_denied(items: Sequence[Item], place: int) -> bool:
@@ -187,8 +184,6 @@ def _chain(chain: list[tuple[Item, bool]], context: Context) -> None:
             if not (left.plain and right.plain) or len(chain) > 2:
                 _calculated(left, right, about, context)
             continue
-        if not left.literal and not right.literal:
-            _substituted(left, right, context)
         if not left.literal:
             rest = [pair for pair in chain[number + 1 :] if pair[0].literal]
             if rest:
@@ -206,15 +201,13 @@ def _left(item: Item) -> ast.expr | None:
 
 def _calculated(left: Item, right: Item, about: bool, context: Context) -> None:
     found = literal_side(right)
-    if found is None:
+    if found is None or unlike(found[0], left.value):
         return
     said = stated(*found, about=about)
     support = arithmetic(said.holds(left.value))
     if support is Support.CONTRADICTED and isinstance(left.value, list | dict):
         # The program may have changed the container between two of its parts.
         support = Support.UNKNOWN
-    if support is Support.SUPPORTED and is_foreign(left, context.runs):
-        support = Support.CONTRADICTED
     context.add("arithmetic", (left, right), left.text, said.text, support)
 
 
@@ -228,8 +221,6 @@ def _equal(left: Item, right: Item, about: bool, context: Context) -> None:
     if not right.plain and (digits := _rounded(right)):
         said = replace(said, digits=digits)
     context.value((left, right), left.node, said)
-    if left.name and not right.plain:
-        put_in(left, right, context)
 
 
 def _is_unlike(node: ast.expr, value: object, context: Context) -> bool:
@@ -253,11 +244,3 @@ def literal_side(item: Item) -> tuple[object, str] | None:
         return evaluate(node, {}), ast.unparse(node)
     except UnevaluableError:
         return None
-
-
-def _substituted(left: Item, right: Item, context: Context) -> None:
-    """Compare an expression with the same one that has values put in."""
-    if left.node is None or right.node is None:
-        return
-    for part, value in differences(left.node, right.node):
-        context.value((left, right), part, stated(value, repr(value)))

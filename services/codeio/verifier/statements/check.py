@@ -10,8 +10,7 @@ from codeio.runtime.trace import Source, parse_trace
 from codeio.v1.execution_pb2 import Call, ExecuteRequest, Outcome
 from codeio.v1.records_pb2 import Direction
 from codeio.verifier.signature import parameters_of
-from codeio.verifier.statements.actions import mentioned, read_actions
-from codeio.verifier.statements.announced import read_announced
+from codeio.verifier.statements.actions import read_actions
 from codeio.verifier.statements.candidates import Candidates, named_inputs
 from codeio.verifier.statements.chains import read_chains
 from codeio.verifier.statements.conditions import read_conditions
@@ -19,22 +18,19 @@ from codeio.verifier.statements.context import Context
 from codeio.verifier.statements.corrections import answered, corrected, marked
 from codeio.verifier.statements.counts import read_counts
 from codeio.verifier.statements.evaluation import OPAQUE
+from codeio.verifier.statements.foreign import read_foreign
 from codeio.verifier.statements.gathering import Gatherer
 from codeio.verifier.statements.judging import Statement, Support
 from codeio.verifier.statements.lines import Line, cells, is_separator, lines
-from codeio.verifier.statements.membership import read_membership
 from codeio.verifier.statements.moments import Moments, read_label
 from codeio.verifier.statements.occurrences import Occurrences
 from codeio.verifier.statements.phrases import read_phrases
-from codeio.verifier.statements.ranges import read_ranges
-from codeio.verifier.statements.results import read_alone, read_results
+from codeio.verifier.statements.results import read_alone, read_announced, read_results
 from codeio.verifier.statements.run import Run, loaded
 from codeio.verifier.statements.sentences import sentences
 from codeio.verifier.statements.sequences import read_sequences
 from codeio.verifier.statements.tables import Column, Row, cell, column, judge_table
-from codeio.verifier.statements.things import read_things
 from codeio.verifier.statements.tokens import tokens
-from codeio.verifier.statements.unnamed import read_unnamed
 from codeio.verifier.statements.worded import read_worded
 
 if TYPE_CHECKING:
@@ -114,6 +110,17 @@ def find_statements(
     return found
 
 
+_READERS = (
+    read_chains,
+    read_conditions,
+    read_phrases,
+    read_sequences,
+    read_counts,
+    read_worded,
+    read_actions,
+)
+
+
 class _Reader:
     def __init__(self, context: Context, source: Source, *, output_prediction: bool) -> None:
         self._context = context
@@ -142,7 +149,9 @@ class _Reader:
             context.inputs = frozenset(context.runs[0].arguments)
         self._candidates = Candidates(context.runs, several=not output_prediction)
         self._moments = {id(run): Moments(run) for run in context.runs}
-        self._occurrences: dict[int, Occurrences] = {}
+        if output_prediction and context.runs:
+            # Before an input is settled on, a text speaks of other ones, with other values.
+            context.occurrences = Occurrences(context.runs[0])
 
     def read(self) -> None:
         text = self._context.text
@@ -182,7 +191,6 @@ class _Reader:
             return
         items = self._items(start, line.end, code=line.kind == "code")
         self._context.runs = runs = self._candidates.line()
-        self._context.condition = None
         moments = self._moments[id(runs[0])] if runs else None
         if last and self._output_prediction:
             read_alone(items, self._context)
@@ -209,32 +217,10 @@ class _Reader:
                     and not (moments and read_label(sentence.items, moments.run))
                 ):
                     self._context.window = None
-                read_chains(sentence, self._context)
-                read_conditions(sentence, self._context)
-                read_phrases(sentence, self._context)
-                read_sequences(sentence, self._context)
-                read_ranges(sentence, self._context)
-                read_counts(sentence, self._context)
-                read_worded(sentence, self._context)
-                read_actions(sentence, self._context)
-                for condition in mentioned(sentence.items):
-                    self._context.condition = condition
+                for read in _READERS:
+                    read(sentence, self._context)
                 read_results(sentence, self._context, output_prediction=self._output_prediction)
-                if len(self._context.runs) == 1:
-                    occurrences = self._occurring(self._context.runs[0])
-                    read_unnamed(
-                        sentence,
-                        self._context,
-                        occurrences,
-                        output_prediction=self._output_prediction,
-                    )
-                    read_things(sentence, self._context, occurrences)
-                    read_membership(sentence, self._context, occurrences)
-
-    def _occurring(self, run: Run) -> Occurrences:
-        if id(run) not in self._occurrences:
-            self._occurrences[id(run)] = Occurrences(run)
-        return self._occurrences[id(run)]
+                read_foreign(sentence, self._context)
 
     def _table(self, rows: Sequence[Line]) -> None:
         text = self._context.text
@@ -271,7 +257,7 @@ def _parts(items: list[Item]) -> list[tuple[list[Item], int]]:
             pieces.append([])
         else:
             pieces[-1].append(item)
-    labelled = sum(any(item.text == ":" for item in piece) for piece in pieces)
+    labelled = sum(any(item.text in (":", "→") for item in piece) for piece in pieces)
     if len(pieces) < 2 or labelled < len(pieces):
         return [(items, 0)]
     first = pieces[0]

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, arithmetic
-from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
-from codeio.verifier.statements.instances import differences, is_elsewhere, is_foreign
+from codeio.verifier.statements.evaluation import OPAQUE, literal_of
+from codeio.verifier.statements.instances import differences
 from codeio.verifier.statements.judging import Support
-from codeio.verifier.statements.numbers import decimals
-from codeio.verifier.statements.stated import FALSE, TRUE, Stated, alike, stated
+from codeio.verifier.statements.stated import FALSE, TRUE, Stated, stated
 from codeio.verifier.statements.vocabulary import NEGATIONS, NO, YES, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
-    from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.sentences import Sentence
 
 _FILLING = words(
@@ -199,89 +197,12 @@ def _judge(items: Sequence[Item], place: int, telling: Telling, context: Context
     word = "true" if telling.outcome else "false"
     if item.literal:
         support = arithmetic(bool(item.value) is telling.outcome)
-        if support is Support.SUPPORTED and (
-            _never_compared(item, context.runs) or is_foreign(item, context.runs)
-        ):
-            support = Support.CONTRADICTED
-        elif support is Support.SUPPORTED and is_elsewhere(item, context):
-            context.at_moment(only_moment=True)
+        if support is Support.SUPPORTED and context.is_foreign(item):
             support = Support.CONTRADICTED
         context.add("condition", (item, end), item.text, word, support)
         return
     said = Stated(TRUE if telling.outcome else FALSE, word)
-    support = context.value((item, end), item.node, said, kind="condition", always=telling.always)
-    if support is Support.SUPPORTED and context.window is None and not telling.always:
-        told = _by_what_was_told(item, context)
-        if told is not None and told is not telling.outcome:
-            context.found[-1] = replace(context.found[-1], support=Support.CONTRADICTED)
-
-
-def _by_what_was_told(item: Item, context: Context) -> bool | None:
-    """Work a condition out with the values that the text gave its variables right before."""
-    if item.node is None or len(context.runs) != 1:
-        return None
-    names = {part.id for part in ast.walk(item.node) if isinstance(part, ast.Name)}
-    known: dict[str, Any] = {}
-    for name in names:
-        value = context.told(name, before=item.start)
-        if value is OPAQUE:
-            values = {repr(e.value): e.value for e in context.runs[0].episodes(ast.Name(name))}
-            if len(values) != 1:
-                return None
-            value = next(iter(values.values()))
-        known[name] = value
-    if not any(context.told(name, before=item.start) is not OPAQUE for name in names):
-        return None
-    try:
-        return bool(evaluate(item.node, known))
-    except UnevaluableError:
-        return None
-
-
-def _never_compared(item: Item, runs: Sequence[Run]) -> bool:
-    """Tell whether the program compares with this limit, but never this value."""
-    match item.node:
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
-            pass
-        case _:
-            return False
-    sides = [_number(left), _number(right)]
-    if not runs or OPAQUE in sides:
-        return False
-    return all(_never_in(run, type(op), sides) for run in runs)
-
-
-def _never_in(run: Run, op: type[ast.cmpop], sides: list[Any]) -> bool:
-    if not run.complete or op in (ast.Eq, ast.NotEq):
-        return False
-    alike_found = False
-    for node, pairs in run.comparisons:
-        for left, right in pairs:
-            if OPAQUE in (left, right):
-                return False
-            if _rounds_to(sides[0], left) and _rounds_to(sides[1], right):
-                return False
-            if _rounds_to(sides[1], left) and _rounds_to(sides[0], right):
-                return False
-        if isinstance(node.ops[0], op):
-            rights = {repr(right) for _, right in pairs}
-            alike_found = alike_found or (
-                rights == {repr(sides[1])} and not isinstance(node.comparators[0], ast.Constant)
-            )
-    return alike_found
-
-
-def _rounds_to(written: Any, actual: Any) -> bool:
-    digits = decimals(repr(written)) if isinstance(written, float) else 0
-    return alike(written, actual, digits=digits)
-
-
-def _number(node: ast.expr) -> Any:
-    try:
-        value = evaluate(node, {})
-    except UnevaluableError:
-        return OPAQUE
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else OPAQUE
+    context.value((item, end), item.node, said, kind="condition", always=telling.always)
 
 
 def _instances(items: Sequence[Item], place: int) -> tuple[list[Item], int]:

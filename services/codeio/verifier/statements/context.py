@@ -5,21 +5,17 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from codeio.verifier.statements.evaluation import OPAQUE, literal_of
 from codeio.verifier.statements.judging import Kind, Statement, Support, Window, judge, support_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeio.verifier.statements.items import Item
+    from codeio.verifier.statements.occurrences import Occurrences
     from codeio.verifier.statements.run import Run
     from codeio.verifier.statements.stated import Stated
-
-
-_RECENT = 160
-"""Characters within which a value that was told counts as the present one."""
 
 
 @dataclass
@@ -30,10 +26,8 @@ class Context:
     runs: Sequence[Run]
     """The runs that the text may be about; the first is the task's own."""
     window: Window | None = None
-    subject: Item | None = None
-    """The variable that the text spoke of last."""
-    condition: ast.expr | None = None
-    """The condition of the program that the line named last."""
+    occurrences: Occurrences | None = None
+    """The values of the run, where it is a single one."""
     inputs: frozenset[str] = frozenset()
     """The names of the program's parameters."""
     final: bool = False
@@ -62,31 +56,22 @@ class Context:
             sometime = combined(
                 [judge(run, subject, said, always=always, last=last) for run in self.runs]
             )
-            self.at_moment(only_moment=support is Support.CONTRADICTED is not sometime)
+            only_moment = support is Support.CONTRADICTED is not sometime
+            self._groups[len(self.found)] = (self.window.group, only_moment)
         text = f"not {said.text}" if said.negated else said.text
         self.add(kind, span, ast.unparse(subject), text, support)
         return support
 
-    def at_moment(self, *, only_moment: bool) -> None:
-        """Note that what is found next is judged at the moment of its line."""
-        if self.window is not None:
-            self._groups[len(self.found)] = (self.window.group, only_moment)
-
-    def told(self, name: str, *, before: int) -> Any:
-        """Return the value that the text gave a variable shortly before a place, rightly."""
-        for one in reversed(self.found):
-            if one.end < before - 2 * _RECENT:
-                break
-            if one.subject == name and before - _RECENT <= one.start < before:
-                if one.support is not Support.SUPPORTED or one.kind != "value":
-                    return OPAQUE
-                return literal_of(one.stated)
-        return OPAQUE
-
-    def doubt(self) -> None:
-        """Take back a contradiction that was noted last: the subject is not certain."""
-        if self.found and self.found[-1].support is Support.CONTRADICTED:
-            self.found[-1] = replace(self.found[-1], support=Support.UNKNOWN)
+    def is_foreign(self, item: Item) -> bool:
+        """Tell whether a number in an expression occurs nowhere in the run."""
+        parts = ast.walk(item.node) if item.node is not None else ()
+        numbers = [p.value for p in parts if isinstance(p, ast.Constant)]
+        return self.occurrences is not None and any(
+            isinstance(number, int | float)
+            and not isinstance(number, bool)
+            and self.occurrences.lacks(number, repr(number))
+            for number in numbers
+        )
 
     def settled(self) -> list[Statement]:
         """Return what was found; where the moments do not fit, they were misread."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from codeio.verifier.statements.context import Context, combined
 from codeio.verifier.statements.judging import Support, support_of
 from codeio.verifier.statements.numbers import TIMES
-from codeio.verifier.statements.vocabulary import NEGATIONS, words
+from codeio.verifier.statements.vocabulary import ABOUT, NEGATIONS, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,145 +21,121 @@ if TYPE_CHECKING:
 _ROUNDS = words(
     "iteration iterations round rounds pass passes trip trips cycle cycles loops repetitions"
 )
-_LOOPING = words(
-    "loop loops body iterates iterate iterated iterations runs ran run repeats repeated "
-    "executes executed execute looping while for-loop loop's"
+_LOOPS = words("loop loop's loops looping body iterates iteration iterations while-loop for-loop")
+_RUNNING = words(
+    "runs ran run running repeats repeated executes executed execute iterates iterated goes "
+    "entered looping "
+    "taken used called invoked made evaluated checked tested triggered true false holds fails"
 )
-_CALLING = words(
-    "called calls invoked comparison made performed call recursion evaluated checked tested "
-    "condition executed"
+_OTHERS = words("branch condition test check comparison call calls called if else true false")
+_VAGUE = (
+    ABOUT
+    | NEGATIONS
+    | words(
+        "first next last another more remaining most least other every each per previous until of "
+        "than over many several exceeds no"
+    )
 )
-_VAGUE = words(
-    "first next last another more remaining most least up-to other every each per previous "
-    "only-if until of th nth than over over-all many several exceeds exceed"
-)
-_OUTCOMES = words("true false holds fails succeeds triggered taken entered")
-_LOOP_NOUNS = words("loop body iterates looping loop's") | _ROUNDS
-_RUNS = words("runs ran run executes executed called made performed repeats iterates")
+_COMPARING = words("more less fewer before until if")
 _MOMENT = words("after by in within at following")
+_VERB = 4
+_CLAUSE = 8
+"""Items before a number among which the loop is named."""
 
 
 def read_counts(sentence: Sentence, context: Context) -> None:
     """Find how often a sentence says that loops run."""
     items = sentence.items
-    words = sentence.words()
     for place, item in enumerate(items):
-        if sentence.silent[place]:
+        number = _number(items, place)
+        if sentence.silent[place] or number is None:
             continue
-        after = items[place + 1] if place + 1 < len(items) else None
-        number = _number(item)
-        once = item.kind == "word" and item.lower in TIMES and item.lower != "never"
-        if item.lower == "once" and not _is_counted(items, place):
+        end = _counted(items, place)
+        if end is None or _is_vague(items, place, end):
             continue
-        if number is None and not once:
-            continue
-        if once:
-            number = TIMES[item.lower]
-        if number is None:
-            continue
-        if not once and (what := _headed(items, place)) is not None:
-            _judge(items, place, number, item, words | {"loop"}, context, first=what)
-            continue
-        noun = "times" if once else after.lower if after is not None else ""
-        if noun in ("full", "complete", "total") and place + 2 < len(items):
-            after = items[place + 2]
-            noun = after.lower
-        if noun in _ROUNDS or (noun == "times" and words & (_LOOPING | _CALLING | _OUTCOMES)):
-            last = item if once or after is None else after
-            _judge(items, place, number, last, words, context)
+        near = {one.lower for one in items[max(0, place - _CLAUSE) : end + 4]}
+        moment = items[place - 1].lower in _MOMENT if place else False
+        supports = [
+            _support(run, items, number, near, context, moment=moment) for run in context.runs
+        ]
+        first = items[place - 2] if items[end] is item and item.plain else item
+        context.add("loop", (first, items[end]), "loop", str(number), combined(supports))
 
 
-def _is_counted(items: Sequence[Item], place: int) -> bool:
-    """Tell `runs once` from `once the loop ends`."""
-    before = {item.lower for item in items[max(0, place - 3) : place]}
-    return bool(before & (_LOOPING | _CALLING)) and bool(
-        before & {"exactly", "only", "just", *_RUNS}
+def _number(items: Sequence[Item], place: int) -> int | None:
+    item = items[place]
+    if item.kind == "word" and item.lower in TIMES and item.lower != "never":
+        return TIMES[item.lower]
+    return item.value if item.plain and type(item.value) is int else None
+
+
+def _counted(items: Sequence[Item], place: int) -> int | None:
+    """Return where what a number counts ends: rounds, or times that a loop runs."""
+    before = {one.lower for one in items[max(0, place - _CLAUSE) : place]}
+    verb = {one.lower for one in items[max(0, place - _VERB) : place]} & _RUNNING
+    runs = bool(verb and before & (_LOOPS | _OTHERS))
+    if items[place].kind == "word":
+        return place if runs else None
+    at = place + 1
+    at += at < len(items) and items[at].lower in ("full", "complete", "total", "loop")
+    noun = items[at].lower if at < len(items) and items[at].kind == "word" else ""
+    if noun in _ROUNDS:
+        return at
+    if noun == "times":
+        return at if runs else None
+    # `iterations of the loop: 6`
+    headed = place > 1 and items[place - 1].lower in (":", "=", "is", "was")
+    plural = any(
+        one.lower in _ROUNDS and one.lower.endswith("s")
+        for one in items[max(0, place - 5) : place - 1]
     )
+    closed = at >= len(items) or items[at].kind == "sign"
+    return place if headed and plural and closed and items[place - 2].kind == "word" else None
 
 
-def _headed(items: Sequence[Item], place: int) -> Item | None:
-    """Return what `iterations of the loop: 6` counts."""
-    after = items[place + 1] if place + 1 < len(items) else None
-    if place < 2 or items[place - 1].lower not in (":", "=", "is", "was"):
-        return None
-    if after is not None and (after.kind != "sign" or after.text not in (".", ",", ";", ")")):
-        return None
-    at = place - 2
-    while at > 0 and items[at].lower in ("of", "the", "loop", "body", "while", "for"):
-        at -= 1
-    plural = items[at].lower in _ROUNDS and items[at].lower.endswith("s")
-    return items[at] if plural and not items[at].name else None
-
-
-def _number(item: Item) -> int | None:
-    plain = item.plain and isinstance(item.value, int) and not isinstance(item.value, bool)
-    return item.value if plain else None
-
-
-def _judge(  # noqa: PLR0913, PLR0917
-    items: Sequence[Item],
-    place: int,
-    number: int,
-    last: Item,
-    words: set[str],
-    context: Context,
-    *,
-    first: Item | None = None,
-) -> None:
-    before = [item.lower for item in items[max(0, place - 4) : place]]
-    following = next((n for n, item in enumerate(items) if item is last), place) + 1
-    next_word = items[following].lower if following < len(items) else ""
-    if set(before[-2:]) & _VAGUE or next_word in ("more", "less", "before", "until"):
-        return
-    if set(before) & NEGATIONS:
-        return
-    moment = bool(set(before[-2:]) & _MOMENT)
-    near = {item.lower for item in items[max(0, place - 5) : place]}
-    if near & {"loop", "body", "iterates", "iterations"}:
-        words = words - _CALLING
-    supports = [_support(run, items, number, words, context, moment=moment) for run in context.runs]
-    context.add("loop", (first or items[place], last), "loop", str(number), combined(supports))
+def _is_vague(items: Sequence[Item], place: int, end: int) -> bool:
+    before = {one.lower for one in items[max(0, place - 2) : place]}
+    after = items[end + 1].lower if end + 1 < len(items) else ""
+    return bool(before & _VAGUE) or after in _COMPARING
 
 
 def _support(  # noqa: PLR0913
-    run: Run, items: Sequence[Item], number: int, words: set[str], context: Context, *, moment: bool
+    run: Run, items: Sequence[Item], number: int, near: set[str], context: Context, *, moment: bool
 ) -> Support:
-    refuted = support_of([False], complete=run.complete)
-    loops = named_loops(run, items, words, context)
+    if near & _OTHERS:
+        return support_of([None if number in _anything(run) else False], complete=run.complete)
+    loops = _named_loops(run, items, near, context)
     counts = {len(loop.rounds) for loop in loops}
-    if moment:
-        if not loops:
-            return Support.UNKNOWN
-        possible = max(counts) >= number
-        return support_of([possible], complete=run.complete)
-    if number in counts:
+    if moment and counts:
+        return support_of([number <= max(counts)], complete=run.complete)
+    if number in counts or number in _sums(loops):
         return Support.SUPPORTED
-    if context.window is not None and context.window.loop is not None and not words & _CALLING:
-        return refuted
-    if not loops and not words & (_CALLING | _OUTCOMES):
-        entered = bool(run.loops) or not number or "loop" not in words
-        return Support.UNKNOWN if entered else refuted
-    of_loop = bool(words & _LOOP_NOUNS) and not words & _CALLING
-    one_loop = len({id(loop.node) for loop in run.loops}) == 1
-    if number in _sums(loops):
-        return Support.SUPPORTED
-    if of_loop and (one_loop or words & {"inner", "outer", "while", "for"}):
-        return refuted
-    if number in _other_counts(run, loops, words):
-        return Support.SUPPORTED if words & _CALLING else Support.UNKNOWN
-    return refuted
+    named = (
+        near & {"inner", "outer", "while", "for"} or len({id(one.node) for one in run.loops}) == 1
+    )
+    windowed = context.window is not None and context.window.loop is not None
+    if not loops or moment:
+        return Support.UNKNOWN
+    # Of several loops none is named, then anything that happens so often may be meant.
+    elsewhere = number in _anything(run)
+    return support_of(
+        [False if named or windowed or not elsewhere else None], complete=run.complete
+    )
 
 
-def _other_counts(run: Run, loops: Sequence[LoopRun], words: set[str]) -> set[int]:
-    """Return how often other things happen, so that one of them may be meant."""
-    if words & {"true", "false", "holds", "fails"}:
-        return _outcome_counts(run, words)
-    headers = {loop.node.lineno for loop in run.loops}
-    counts = {count for line, count in run.executions.items() if line not in headers}
-    if words & {"evaluated", "checked", "tested", "condition", "check"}:
-        counts |= set(run.executions.values())
-    counts |= {len(list(run.called(name))) for name in run.functions}
-    return counts | _sums(loops)
+def _anything(run: Run) -> set[int]:
+    """Return how often whatever happens in the run does."""
+    outcomes = [
+        [bool(episode.value) for episode in found]
+        for found in run.recorded.values()
+        if all(isinstance(episode.value, bool) for episode in found)
+    ]
+    return {
+        *run.executions.values(),
+        *_sums(run.loops),
+        *(len(list(run.called(name))) for name in run.functions),
+        *(found.count(outcome) for found in outcomes for outcome in (True, False)),
+    }
 
 
 def _sums(loops: Sequence[LoopRun]) -> set[int]:
@@ -171,25 +146,8 @@ def _sums(loops: Sequence[LoopRun]) -> set[int]:
     return set(sums.values())
 
 
-def _outcome_counts(run: Run, words: set[str]) -> set[int]:
-    """Return how often tests come out true or false: those that the words name, else all."""
-    outcomes = {
-        text: list({episode.start: bool(episode.value) for episode in found}.values())
-        for text, found in run.recorded.items()
-        if found and all(isinstance(episode.value, bool) for episode in found)
-    }
-    named = [
-        found
-        for text, found in outcomes.items()
-        if any(len(name) > 3 and name in words for name in re.findall(r"\w+", text.lower()))
-    ]
-    return {
-        found.count(outcome) for found in named or outcomes.values() for outcome in (True, False)
-    }
-
-
-def named_loops(
-    run: Run, items: Sequence[Item], words: set[str], context: Context
+def _named_loops(
+    run: Run, items: Sequence[Item], near: set[str], context: Context
 ) -> list[LoopRun]:
     """Return the runs of the loops that a sentence may be about."""
     loops = list(run.loops)
@@ -198,23 +156,14 @@ def named_loops(
     targets = _targets(items)
     if targets and (chosen := [loop for loop in loops if targets <= loop.targets]):
         loops = chosen
-    if "inner" in words:
-        loops = [loop for loop in loops if _depth(run, loop) > 0] or loops
-    if "outer" in words:
-        loops = [loop for loop in loops if _depth(run, loop) == 0] or loops
-    if "while" in words and "for" not in words:
+    if near & {"inner", "outer"}:
+        inner = "inner" in near
+        loops = [loop for loop in loops if (_depth(run, loop) > 0) is inner] or loops
+    if "while" in near and "for" not in near:
         loops = [loop for loop in loops if isinstance(loop.node, ast.While)] or loops
-    lines = sorted({loop.node.lineno for loop in loops if _depth(run, loop) == 0})
-    for ordinal, name in enumerate(("first", "second", "third")):
-        if name in words and "loop" in words and ordinal < len(lines) > 1:
-            loops = [loop for loop in loops if loop.node.lineno == lines[ordinal]]
     if context.window is not None:
-        inside = [
-            loop
-            for loop in loops
-            if any(r.start <= loop.first <= r.end for r in context.window.rounds)
-        ]
-        loops = inside or loops
+        spans = context.window.rounds
+        loops = [one for one in loops if any(r.start <= one.first <= r.end for r in spans)] or loops
     return loops
 
 

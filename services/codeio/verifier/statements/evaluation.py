@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _MAX_NODES = 300
 _MAX_LENGTH = 4000
 _MAX_BITS = 2000
+_MAX_ROUNDS = 100
 
 
 class Opaque:
@@ -40,8 +41,15 @@ def literal_of(node: ast.expr | str) -> Any:
         return OPAQUE
 
 
+def free_names(node: ast.AST) -> set[str]:
+    """Return the names in an expression that it does not bind itself."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    own = [part.target for part in ast.walk(node) if isinstance(part, ast.comprehension)]
+    return names - {n.id for target in own for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
 def evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    """Return the value of an expression where its names have these values.
+    """Return the value of an expression where its names have these values, or are functions.
 
     Raises:
         UnevaluableError: it names something unknown, fails, or would get too large.
@@ -101,15 +109,61 @@ def _value(  # noqa: C901, PLR0912  (one case per kind of expression)
             return value(base)[slice(*bounds)]
         case ast.Subscript(value=base, slice=index):
             return value(base)[value(index)]
+        case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
+            found = [_value(node.elt, known) for known in _rounds(node.generators, names)]
+            return set(found) if isinstance(node, ast.SetComp) else found
+        case ast.DictComp(key=key, value=part, generators=generators):
+            rounds = _rounds(generators, names)
+            return {_value(key, known): _value(part, known) for known in rounds}
+        case ast.Call(func=ast.Name(id=name), args=parts) if callable(names.get(name)):
+            return names[name](*_arguments(parts, names))
         case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](*map(value, parts))
+            return _FUNCTIONS[name](*_arguments(parts, names))
         case ast.Call(func=ast.Attribute(value=base, attr=name), args=parts, keywords=[]):
-            text = value(base)
-            if type(text) is str and name in _METHODS and len(text) <= _MAX_LENGTH:
-                return getattr(text, name)(*map(value, parts))
+            owner = value(base)
+            if type(owner) is str and name in _METHODS and len(owner) <= _MAX_LENGTH:
+                return getattr(owner, name)(*map(value, parts))
+            if type(owner) is dict and name in _VIEWS and not parts:
+                return list(getattr(owner, name)())
         case _:
             pass
     raise UnevaluableError(type(node).__name__)
+
+
+def _arguments(parts: Sequence[ast.expr], names: Mapping[str, Any]) -> Iterator[Any]:
+    for part in parts:
+        if isinstance(part, ast.Starred):
+            yield from _value(part.value, names)
+        else:
+            yield _value(part, names)
+
+
+def _rounds(
+    generators: Sequence[ast.comprehension], names: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the variables of each round of a comprehension."""
+    if not generators:
+        yield names
+        return
+    generator, *inner = generators
+    items = _value(generator.iter, names)
+    if len(items) > _MAX_ROUNDS:
+        raise UnevaluableError("too long a comprehension")
+    for item in items:
+        known = {**names, **_bind(generator.target, item)}
+        if all(_value(test, known) for test in generator.ifs):
+            yield from _rounds(inner, known)
+
+
+def _bind(target: ast.expr, item: Any) -> dict[str, Any]:
+    match target:
+        case ast.Name(id=name):
+            return {name: item}
+        case ast.Tuple(elts=parts) if isinstance(item, list | tuple) and len(item) == len(parts):
+            pairs = zip(parts, item, strict=True)
+            return {name: value for part, one in pairs for name, value in _bind(part, one).items()}
+        case _:
+            raise UnevaluableError("an odd target")
 
 
 def _bounded(  # noqa: C901  (one bound per operator)
@@ -182,3 +236,4 @@ _METHODS = words(
     "upper lower strip lstrip rstrip title capitalize swapcase split count find index "
     "startswith endswith isdigit isalpha isalnum isupper islower isspace"
 )
+_VIEWS = words("items keys values")

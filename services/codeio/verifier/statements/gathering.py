@@ -22,7 +22,14 @@ _JSON = {"true": "True", "false": "False", "null": "None"}
 
 _BINARY = {"+", "-", "*", "/", "//", "%", "**", "<<", ">>", "&", "^", "|"}
 
-_WORD_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "mod": "%", "modulo": "%"}
+_WORD_OPERATORS = {
+    "plus": "+",
+    "minus": "-",
+    "negative": "-",
+    "times": "*",
+    "mod": "%",
+    "modulo": "%",
+}
 
 _SIGNS_OF_COMPARISON = ("==", "!=", "<", "<=", ">", ">=")
 
@@ -108,7 +115,7 @@ _COUNTING = words("left right low high count sum result steps output")
 _SYNONYMS = {
     "maximum": "max", "minimum": "min", "average": "avg", "remainder": "rem",
 }  # fmt: skip
-_LINKED = words("is was becomes became equals equal stays remains goes starts ends now")
+_LINKED = words("is was being becomes became equals equal stays remains goes starts ends now")
 
 
 class _Gathering:
@@ -204,7 +211,7 @@ class _Gathering:
                 # `n -1` lists; a dash with a space on one side only separates.
                 if operator.text == "-" and doubled and operator.spaced and not doubled.spaced:
                     break
-            elif operator.text not in _WORD_OPERATORS:
+            elif operator.text not in _WORD_OPERATORS or operator.text == "negative":
                 break
             after = self._postfix(end + 1, self._signs(end + 1))
             if after == end + 1:
@@ -224,6 +231,9 @@ class _Gathering:
             and (token.spaced or before is None or before.kind == "sign")
         ):
             return place + 1
+        if token is not None and token.text == "negative" and following is not None:
+            counted = following.kind == "number" or cardinal(following.text) is not None
+            return place + counted
         return place
 
     def _postfix(self, start: int, place: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from codeio.verifier.statements.evaluation import UnevaluableError, evaluate
@@ -44,11 +45,11 @@ class Item:
         """The variable that it is, or nothing."""
         return self.node.id if isinstance(self.node, ast.Name) else ""
 
-    @property
+    @cached_property
     def lower(self) -> str:
         return self.text.lower()
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether it is written as a literal, with nothing to work out."""
         return self.literal and not any(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from codeio.verifier.statements.conditions import is_condition
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from codeio.verifier.statements.run import Run
 
 _ROUND_WORDS = words("iteration round pass loop trip")
-_ABRIDGING = words("pattern likewise more similarly same short")
 _LEADING = words("for with when at now next then the on in after during finally and")
 _LEAVING = words("after finally end so thus therefore hence result output return final")
 
@@ -64,8 +62,6 @@ class Moments:
 
     run: Run
     _levels: list[_Level] = field(default_factory=list)
-    _abridged: bool = False
-    """Whether the text has left something out so far."""
     _left: Window | None = None
     """The end of the loop that was told last."""
     _reached: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -74,13 +70,10 @@ class Moments:
         """Return the moment that a line is about, and keep it for the lines below."""
         label = read_label(items, self.run)
         self.leave(items, indent, bullet=bullet)
-        said = {item.lower for item in items}
-        self._abridged = self._abridged or bool(said & _ABRIDGING)
         if self._left is not None and _leaves(items):
             return self._left
         around = self._levels[-1].window if self._levels else None
         if label is None:
-            self._skip(items, around)
             return around
         if label.number is not None and any(
             _numbered(items, place) for place in range(label.end, len(items))
@@ -114,7 +107,7 @@ class Moments:
         if label.call is not None:
             return self._call(label.call, around)
         if label.loop:
-            return self._loop(label.loop, around, rounds=label.number)
+            return self._loop(label.loop, around)
         candidates = self._rounds(label, around)
         if not candidates:
             return None
@@ -130,36 +123,14 @@ class Moments:
             return Window(tuple(one for _, one in candidates), group)
         return Window((chosen,), group)
 
-    def _loop(self, header: str, around: Window | None, *, rounds: int | None) -> Window | None:
+    def _loop(self, header: str, around: Window | None) -> Window | None:
         loops = [loop for loop in self._loops(around) if header_of(loop) == header]
         if not loops:
             return None
         reached = self._reached.get((header, around), -1)
-        later = [loop for loop in loops if loop.first > reached] or loops
-        chosen = later[0]
-        if self._abridged:
-            # Some runs of the loop may be left out: how long this one is tells which it is.
-            chosen = next((loop for loop in later if len(loop.rounds) == rounds), chosen)
+        chosen = next((loop for loop in loops if loop.first > reached), loops[0])
         self._reached[header, around] = chosen.first
         return Window((Round(chosen.first, chosen.last),), f"loop {header}", chosen)
-
-    def _skip(self, items: Sequence[Item], around: Window | None) -> None:
-        """Follow `it goes on like this for 13 more rounds`."""
-        for place, item in enumerate(items[:-1]):
-            nearby = {one.lower for one in items[max(0, place - 1) : place + 3]}
-            if not (
-                item.plain
-                and type(item.value) is int
-                and nearby & {"rounds", "round", "iterations"}
-            ):
-                continue
-            if not nearby & {"more", "next"} or around is None or around.loop is None:
-                continue
-            key = (id(around.loop.node), around)
-            reached = self._reached.get(key, -1)
-            later = [one.start for one in around.loop.rounds if one.start > reached]
-            if 0 < item.value <= len(later):
-                self._reached[key] = later[item.value - 1]
 
     def _loops(self, around: Window | None) -> list[LoopRun]:
         if around is None:
@@ -282,7 +253,7 @@ def read_label(  # noqa: C901, PLR0912  (one case per kind of label)
     if at >= len(items):
         return None
     if header := _header(items, run):
-        return Label(end=len(items), loop=header, number=_rounds_told(items))
+        return Label(end=len(items), loop=header)
     if (numbered := _numbered(items, at)) is not None:
         number, end = numbered
         return Label(end=end, alone=_ends(items, end), number=number)
@@ -353,14 +324,6 @@ def _header(items: Sequence[Item], run: Run) -> str:
                 node = items[at].node
                 return "while " + ast.unparse(node) if node is not None else ""
     return ""
-
-
-def _rounds_told(items: Sequence[Item]) -> int | None:
-    """Return how many rounds a header says that its loop has."""
-    for item, after in pairwise(items):
-        if item.plain and type(item.value) is int and after.lower in ("round", "rounds"):
-            return item.value
-    return None
 
 
 def header_of(loop: LoopRun) -> str:

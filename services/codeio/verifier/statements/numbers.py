@@ -91,7 +91,7 @@ def close(stated: float, actual: float, *, digits: int, about: bool) -> bool:
     """Tell whether a number stated with so many decimals may stand for the actual one.
 
     A number may be rounded or cut off at its last digit; with a word such as
-    `about` it may be off by another unit of that digit, or by 2 %.
+    `about` it may be off by another unit of that digit, or by 2 %; a whole number by 10 %.
     """
     if stated == actual:
         return True
@@ -103,7 +103,7 @@ def close(stated: float, actual: float, *, digits: int, about: bool) -> bool:
         return False
     unit = 10.0 ** -min(digits, 15)
     if about:
-        return distance <= max(unit, 0.02 * abs(actual))
+        return distance <= max(unit, (0.02 if digits else 0.1) * abs(actual))
     if isinstance(stated, int) and isinstance(actual, int):
         return False
     if not digits:

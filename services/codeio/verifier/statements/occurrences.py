@@ -9,30 +9,29 @@ from __future__ import annotations
 import ast
 import math
 from bisect import bisect_left
+from collections import defaultdict
 from contextlib import suppress
 from functools import cached_property
-from itertools import accumulate, islice, product
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate
-from codeio.verifier.statements.numbers import close
+from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, free_names
+from codeio.verifier.statements.numbers import close, decimals
 from codeio.verifier.statements.stated import alike
 from codeio.verifier.statements.vocabulary import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence, Set
+    from collections.abc import Iterator, Sequence
 
     from codeio.verifier.statements.run import Episode, Run
 
 _MOST_STEPS = 2000
 _MOST_PARTS = 5000
-_MOST_NAMED = 3
 _DEEPEST = 4
 _MOST_CONTAINERS = 100
-_MOST_COUNTS = 300
 _LONGEST = 60
 _LARGEST = 1e100
-_COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
+_Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
 _ITERATORS = words("range enumerate zip map filter reversed iter open print")
@@ -44,7 +43,6 @@ class Occurrences:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._unknown = not self.known
-        self._counts: dict[Hashable, Set[int]] = {}
         self._looked_for = 0
 
     @property
@@ -62,15 +60,15 @@ class Occurrences:
     def _sorted(self) -> list[float]:
         """All numbers that occur."""
         found = {n for node in ast.walk(self._run.source.tree) for n in _constant(node)}
-        summed = any(isinstance(n, ast.Name) and n.id == "sum" for n, _ in self._parts)
-        for _, episodes in self._parts:
+        for node, episodes in self._parts:
+            if not episodes and isinstance(node, _Comprehension):
+                self._unknown = self._unknown or self._run.executions[node.lineno] > 0
             for episode in episodes:
                 self._unknown = self._unknown or episode.value is OPAQUE
-                found.update(_numbers(episode.value, summed=summed))
-        found.update(self._inner())
+                found.update(_numbers(episode.value))
         found.update(map(float, self._run.executions.values()))
         found.update(float(len(loop.rounds)) for loop in self._run.loops)
-        found.update(_numbers(self._run.output, summed=summed))
+        found.update(_numbers(self._run.output))
         return sorted(found)
 
     def has(self, number: float, *, digits: int, about: bool) -> bool | None:
@@ -78,7 +76,7 @@ class Occurrences:
         everything = self._sorted
         if self._unknown:
             return None
-        reach = max(1.01 * 10.0**-digits, 1e-6 * abs(number), 0.03 * abs(number) if about else 0)
+        reach = max(1.01 * 10.0**-digits, 1e-6 * abs(number), 0.12 * abs(number) if about else 0)
         for value in (number, -number):
             at = bisect_left(everything, value - reach)
             for actual in islice(everything, at, at + _MOST_PARTS):
@@ -88,6 +86,10 @@ class Occurrences:
                 if close(value, whole, digits=digits, about=about):
                     return True
         return False
+
+    def lacks(self, number: float, text: str, *, about: bool = False) -> bool:
+        """Tell whether a number, exact as it is written, occurs nowhere for certain."""
+        return self.has(abs(number), digits=decimals(text), about=about) is False
 
     def has_container(self, value: Any) -> bool | None:
         """Tell whether a list, a text or the like occurs, whole or as a stretch of another."""
@@ -99,6 +101,22 @@ class Occurrences:
         if self._opaque:
             return None
         return any(_holds(one, value) for one in self._containers)
+
+    def together(self, numbers: Sequence[float]) -> bool:
+        """Tell whether variables have these values at one moment."""
+        return any(moment.issuperset(numbers) for moment in self._moments)
+
+    @cached_property
+    def _moments(self) -> list[set[float]]:
+        current: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+        found: list[set[float]] = []
+        for step in self._run.trace.steps[:_MOST_STEPS]:
+            variables = current[step.frame]
+            for name, text in step.changes.items():
+                variables[name] = None if text is None else self._run.parse(text)
+            if step.changes:
+                found.append({v for v in variables.values() if type(v) in (int, float)})
+        return found
 
     @cached_property
     def _opaque(self) -> bool:
@@ -121,100 +139,8 @@ class Occurrences:
 
     @cached_property
     def _texts(self) -> list[str]:
-        return [*{text for _, es in self._parts for e in es for text in _strings(e.value)}]
-
-    def values(self, *, last: bool = False) -> Sequence[tuple[str, Any]]:
-        """Return variables, and keys of the output, with their values, or those at the end."""
-        return self._last_values if last else self._values
-
-    @cached_property
-    def _values(self) -> Sequence[tuple[str, Any]]:
-        return list(self._named(last=False))
-
-    @cached_property
-    def _last_values(self) -> Sequence[tuple[str, Any]]:
-        return list(self._named(last=True))
-
-    def _named(self, *, last: bool) -> Iterator[tuple[str, Any]]:
-        for node, episodes in self._parts:
-            if isinstance(node, ast.Name):
-                for episode in episodes[-1:] if last else episodes:
-                    if episode.value is not OPAQUE:
-                        yield node.id, episode.value
-        if isinstance(self._run.output, dict):
-            yield from ((str(key), value) for key, value in self._run.output.items())
-
-    @cached_property
-    def names(self) -> Set[str]:
-        """The names that have values."""
-        return {name for name, _ in self._values}
-
-    def counts(self, key: Hashable, count: Callable[[], Set[int]]) -> Set[int]:
-        """Return what a count over the values comes to, worked out once for a key.
-
-        Empty where the text asks for too many of them.
-        """
-        if len(self._counts) > _MOST_COUNTS:
-            return self._counts.get(key, frozenset())
-        if key not in self._counts:
-            self._counts[key] = count()
-        return self._counts[key]
-
-    def _inner(self) -> Iterator[float]:
-        """Yield what comprehensions work out for each of their items."""
-        for node in ast.walk(self._run.source.tree):
-            if not isinstance(node, _COMPREHENSIONS) or self._unknown:
-                continue
-            try:
-                yield from self._of_comprehension(node)
-            except UnevaluableError:
-                self._unknown = True
-
-    def _of_comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
-    ) -> Iterator[float]:
-        generator = node.generators[0]
-        bound = {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
-        others = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & self._variables()
-        choices = [self._choices(name) for name in sorted(others - bound)]
-        if len(node.generators) > 1 or math.prod(map(len, choices)) > _MOST_NAMED**2:
-            raise UnevaluableError("too many values")
-        worked = not choices
-        for values in product(*choices):
-            known = dict(zip(sorted(others - bound), values, strict=True))
-            try:
-                items = evaluate(generator.iter, known)
-            except UnevaluableError:
-                continue  # variables of different moments need not fit together
-            if not isinstance(items, list | tuple | str | range | dict):
-                raise UnevaluableError("no sequence")
-            results: list[float] = []
-            for item in islice(items, _MOST_STEPS):
-                local = known | _bind(generator.target, item)
-                value: Any = None
-                element = node.value if isinstance(node, ast.DictComp) else node.elt
-                for part in (*ast.walk(node), element):
-                    if part is element or isinstance(part, ast.BinOp):
-                        with suppress(UnevaluableError):
-                            value = evaluate(part, local)
-                            worked = True
-                            yield from _numbers(value)
-                results += [value] if isinstance(value, int | float) else []
-            yield from map(float, accumulate(results))
-        if not worked:
-            raise UnevaluableError("no value")
-
-    def _variables(self) -> Set[str]:
-        return {n.id for n, episodes in self._parts if isinstance(n, ast.Name) and episodes}
-
-    def _choices(self, name: str) -> list[Any]:
-        distinct = {
-            repr(e.value): e.value
-            for n, episodes in self._parts
-            if isinstance(n, ast.Name) and n.id == name
-            for e in episodes
-        }
-        return list(distinct.values())
+        held = [e.value for _, episodes in self._parts for e in episodes]
+        return [*{text for value in (*held, self._run.output) for text in _strings(value)}]
 
 
 def _nested(value: Any, *, depth: int = 0) -> Iterator[Any]:
@@ -255,45 +181,43 @@ def _holds(container: Any, value: Any) -> bool:
 
 
 def _expressions(tree: ast.Module) -> list[ast.expr]:
-    """Return the expressions of a program, each once."""
+    """Return the expressions of a program, each once; of a comprehension's parts, their lists."""
     found: dict[str, ast.expr] = {}
-    inner = {
-        name.id
-        for node in ast.walk(tree)
-        if isinstance(node, _COMPREHENSIONS)
-        for generator in node.generators
-        for name in ast.walk(generator.target)
-        if isinstance(name, ast.Name)
-    }
-    inner |= {
-        one.arg for node in ast.walk(tree) if isinstance(node, ast.Lambda) for one in node.args.args
-    }
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name in _ITERATORS or name.endswith("Error"):
                 continue
+            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+                element = node.value if isinstance(node, ast.DictComp) else node.elt
+                inside = [n for n in ast.walk(element) if isinstance(n, ast.BinOp)]
+                parts = [node, node.generators[0].iter, *(_each(n, node) for n in inside)]
             case ast.BinOp() | ast.Name() | ast.Call() | ast.Subscript() | ast.UnaryOp():
-                part: ast.expr = node
+                parts = [node]
             case ast.arg(arg=name):
-                part = ast.Name(name, ast.Load())
+                parts = [ast.Name(name, ast.Load())]
             case _:
                 continue
-        if not any(isinstance(n, ast.Name) and n.id in inner for n in ast.walk(part)):
-            found.setdefault(ast.unparse(part), part)
-    return list(found.values())
+        found |= {ast.unparse(part): part for part in parts}
+    bound = _bound(tree)
+    return [
+        part
+        for part in found.values()
+        if isinstance(part, _Comprehension) or not bound & free_names(part)
+    ]
 
 
-def _bind(target: ast.expr, item: Any) -> dict[str, Any]:
-    match target:
-        case ast.Name(id=name):
-            return {name: item}
-        case ast.Tuple(elts=parts) if isinstance(item, list | tuple) and len(item) == len(parts):
-            found: dict[str, Any] = {}
-            for part, value in zip(parts, item, strict=True):
-                found |= _bind(part, value)
-            return found
-        case _:
-            raise UnevaluableError("an odd target")
+def _each(part: ast.expr, whole: _Comprehension) -> ast.expr:
+    """Return the list of what a part of a comprehension comes to in its rounds."""
+    return ast.copy_location(ast.ListComp(part, whole.generators), whole)
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Return the variables of comprehensions and lambdas, whose values are not traced."""
+    nodes = list(ast.walk(tree))
+    targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]
+    return {name for target in targets for name in free_names(target)} | {
+        one.arg for node in nodes if isinstance(node, ast.Lambda) for one in node.args.args
+    }
 
 
 def _constant(node: ast.AST) -> Iterator[float]:
@@ -301,8 +225,8 @@ def _constant(node: ast.AST) -> Iterator[float]:
         yield from _numbers(node.value)
 
 
-def _numbers(value: Any, *, summed: bool = False, depth: int = 0) -> Iterator[float]:
-    """Yield the numbers in a value and its lengths; `summed`: what its parts sum up to, too."""
+def _numbers(value: Any, *, depth: int = 0) -> Iterator[float]:
+    """Yield the numbers in a value and its lengths, what its parts sum up to, and their mean."""
     match value:
         case bool() | None:
             return
@@ -316,17 +240,17 @@ def _numbers(value: Any, *, summed: bool = False, depth: int = 0) -> Iterator[fl
         case dict() | list() | tuple() | set() | frozenset() | range():
             yield float(len(value))
             if depth <= _DEEPEST:
-                yield from _numbers_inside(value, summed=summed, depth=depth + 1)
+                yield from _numbers_inside(value, depth=depth + 1)
         case _:
             return
 
 
-def _numbers_inside(value: Any, *, summed: bool, depth: int) -> Iterator[float]:
+def _numbers_inside(value: Any, *, depth: int) -> Iterator[float]:
     parts: Sequence[Any] = [*value, *value.values()] if isinstance(value, dict) else [*value]
     for part in islice(parts, _MOST_PARTS):
-        yield from _numbers(part, summed=summed, depth=depth)
-    if summed:
-        counted = value.values() if isinstance(value, dict) else value
-        plain = [n for n in islice(counted, _MOST_PARTS) if type(n) in (int, float)]
-        if all(math.isfinite(n) and abs(n) < _LARGEST for n in plain):
-            yield from map(float, accumulate(plain))
+        yield from _numbers(part, depth=depth)
+    counted = value.values() if isinstance(value, dict) else value
+    plain = [n for n in islice(counted, _MOST_PARTS) if type(n) in (int, float)]
+    if all(math.isfinite(n) and abs(n) < _LARGEST for n in plain):
+        sums = list(map(float, accumulate(plain)))
+        yield from (*sums, *(sums[-1:] and [sums[-1] / len(sums)]))

@@ -10,14 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from codeio.runtime import values
-from codeio.runtime.trace import ELISION, position
-from codeio.verifier.statements.evaluation import OPAQUE, UnevaluableError, evaluate, literal_of
+from codeio.runtime.trace import ELISION
+from codeio.verifier.statements.evaluation import (
+    OPAQUE,
+    UnevaluableError,
+    evaluate,
+    free_names,
+    literal_of,
+)
 from codeio.verifier.statements.loops import LoopRun, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from codeio.runtime.trace import Position, Source, Step, Trace
+    from codeio.runtime.trace import Position, Source, Trace
 
 _MAX_MOMENTS = 3000
 _WRAPPERS = ("deque(", "Counter(", "defaultdict(", "OrderedDict(", "frozenset(")
@@ -98,28 +104,15 @@ class Run:
                 found += self._under_key(node.id, missing=not found)
             elif not found and self._is_own_call(node):
                 found = list(self._calls(node))
-            elif not found:
-                found = list(self._evaluated(node))
+            elif key.startswith("len(") or all(episode.value is OPAQUE for episode in found):
+                # A length is told of other moments than those at which the program asks for it.
+                known = [episode for episode in found if episode.value is not OPAQUE]
+                found = [*known, *self._evaluated(node)] or found
             if key in self.stored:
                 # What is stored under an attribute or an index is traced only when it is read.
                 found = [*found, Episode(0, len(self.trace.steps), OPAQUE)]
             self._episodes[key] = tuple(sorted(found, key=lambda e: (e.start, e.end)))
         return self._episodes[key]
-
-    @cached_property
-    def numbers(self) -> frozenset[int | float] | None:
-        """The numbers that variables have or contain; None where some are not known."""
-        found: set[int | float] = set()
-        names = {n.id for n in self.source.expressions.values() if isinstance(n, ast.Name)}
-        for name in names:
-            for episode in self.episodes(ast.Name(name, ast.Load())):
-                value = episode.value
-                if value is OPAQUE:
-                    return None
-                parts = [*value] if isinstance(value, list | tuple | dict | set) else [value]
-                parts += [*value.values()] if isinstance(value, dict) else []
-                found.update(part for part in parts if isinstance(part, int | float))
-        return frozenset(found)
 
     @cached_property
     def stored(self) -> frozenset[str]:
@@ -246,10 +239,11 @@ class Run:
                 yield Episode(start, end, returned)
 
     def _evaluated(self, node: ast.expr) -> Iterator[Episode]:
-        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        names = free_names(node)
         local = [name for name in names if name in self._changes]
         if not local:
             return
+        calls = {name: self._answers(name) for name in names & self.functions}
         moments = 0
         for frame in set.intersection(*(set(self._changes[name]) for name in local)):
             steps = sorted({step for name in local for step in self._changes[name][frame][0]})
@@ -264,10 +258,25 @@ class Run:
                     value = OPAQUE
                 else:
                     try:
-                        value = evaluate(node, known)
+                        value = evaluate(node, known | calls)
                     except UnevaluableError:
                         continue
                 yield Episode(start, steps[place + 1] if place + 1 < len(steps) else last, value)
+
+    def _answers(self, function: str) -> Callable[..., Any]:
+        """Return a function that answers like one of the program's, as far as it was called."""
+        answers = {
+            repr([*arguments.values()]): returned
+            for arguments, returned, _, _ in self.called(function)
+        }
+
+        def answer(*given: Any) -> Any:
+            returned = answers.get(repr([*given]), OPAQUE)
+            if returned is OPAQUE:
+                raise UnevaluableError("not called")
+            return returned
+
+        return answer
 
     def variables(self, frame: int, step: int, names: set[str]) -> dict[str, Any]:
         """Return the values of variables of a frame after a step, where they have one."""
@@ -294,38 +303,6 @@ class Run:
                 if any(step.statement == place for step in steps):
                     found += runs_of(node, frame, steps, self.end_of)
         return tuple(sorted(found, key=lambda run: run.first))
-
-    @cached_property
-    def comparisons(self) -> tuple[tuple[ast.Compare, tuple[tuple[Any, Any], ...]], ...]:
-        """What the program compared: each comparison with the pairs of values it saw."""
-        seen: dict[Position, list[tuple[Any, Any]]] = {}
-        for step in self.trace.steps:
-            for place in {**step.values, **step.outcomes}:
-                node = self.source.expressions.get(place)
-                if isinstance(node, ast.Compare) and len(node.ops) == 1:
-                    pair = (
-                        self._operand(node.left, step),
-                        self._operand(node.comparators[0], step),
-                    )
-                    seen.setdefault(place, []).append(pair)
-        nodes = self.source.expressions
-        return tuple(
-            (node, tuple(pairs))
-            for place, pairs in seen.items()
-            if isinstance(node := nodes.get(place), ast.Compare)
-        )
-
-    def _operand(self, node: ast.expr, step: Step) -> Any:
-        if found := step.values.get(position(node)):
-            return self.parse(found[0]) if len(found) == 1 else OPAQUE
-        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-        known = self.variables(step.frame, step.index - 1, names)
-        if any(value is OPAQUE for value in known.values()):
-            return OPAQUE
-        try:
-            return evaluate(node, known)
-        except UnevaluableError:
-            return OPAQUE
 
     @cached_property
     def executions(self) -> Mapping[int, int]:

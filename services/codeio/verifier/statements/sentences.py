@@ -22,7 +22,7 @@ _WISHING = words(
     "need needs want wants wanted must should require requires required has_to goal aim"
 )
 _GOING_ON = words("and so but hence therefore thus which then")
-_GENERAL = words("whenever always generally typically usually")
+_GENERAL = words("whenever always generally general typically usually e.g. example instance")
 _CASES = words("cases situations scenarios")
 _NOUN_BEFORE_IF = words(
     "the inner outer an this that first second third last enter entering skip skipping nested"
@@ -127,7 +127,7 @@ def _question_start(items: Sequence[Item]) -> int:
 
 def _returns_next(items: Sequence[Item], place: int) -> bool:
     """Tell whether `would` is only a way to say what the function returns."""
-    return place + 1 < len(items) and items[place + 1].lower in ("return", "output", "give")
+    return place + 1 < len(items) and items[place + 1].lower in ("return", "output")
 
 
 def _is_conjunction(items: Sequence[Item], place: int) -> bool:
