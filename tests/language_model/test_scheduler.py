@@ -175,6 +175,25 @@ async def test_one_dead_endpoint_of_two_costs_no_answer(asking: Asking) -> None:
             assert await ask_all(model, 100) == [f"question {n}" for n in range(100)]
 
 
+async def test_who_tries_whether_a_dead_endpoint_is_back_is_not_lost_by_it(asking: Asking) -> None:
+    """The living endpoint is slow and full, so the same call is sent to the dead one again."""
+    tried = asyncio.Event()
+
+    async def dies(asked: Asked) -> Answer:
+        if asked.number >= 6:
+            tried.set()
+        return Answer(status=500)
+
+    async def waits(asked: Asked) -> Answer:
+        await tried.wait()
+        return await echo(asked)
+
+    async with ScriptedServer(dies).serving() as url, ScriptedServer(waits).serving() as other:
+        endpoints = [{"base_url": url}, {"base_url": other}]
+        async with asking(endpoints=endpoints, max_in_flight=1, attempts=2) as model:
+            assert await ask_all(model, 2) == ["question 0", "question 1"]
+
+
 async def test_a_budget_stops_the_run_before_it_is_overdrawn(asking: Asking) -> None:
     # One dollar an answer: five tokens at 0.2 dollars.
     settings = {"budget_usd": 20.0, "completion_usd_per_million": 0.2e6, "max_in_flight": 4}

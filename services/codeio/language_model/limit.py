@@ -5,7 +5,7 @@ at a time over the time that one takes, so a round of as many calls as the
 limit tells it: where twice the calls take twice the time, they only queue.
 
 - At first the limit grows fourfold after each half round that brought clearly
-  more work.
+  more work. What is turned away of the very first calls is one too many each.
 - Then, ever more rarely, one round is spent on a slightly higher limit, which
   stays if it brought more; or on a lower one, when calls have become slower.
 - What is turned away, or not answered in time, shows in the share of the time
@@ -14,13 +14,20 @@ limit tells it: where twice the calls take twice the time, they only queue.
   it, as others ask of the endpoint too: the limit goes back, and the share is
   borne from then on.
 - When a higher limit is tried, calls that are turned away end the trial at once.
+- The place of any other call that was turned away rests for a moment, lest the
+  next call meets the same.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-_FIRST = 16
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FIRST = 64
 _RAMP = 4
 # Of what a higher limit could bring at best, so much must have come.
 _RAMP_GAIN = 0.25
@@ -46,6 +53,9 @@ class Round:
     """The calls that were begun since the limit was set."""
 
     limit: int
+    began: float
+    """By the clock, in seconds."""
+    ended: float = 0.0
     full: bool = False
     """Whether as many ran at a time as were allowed."""
     calls: int = 0
@@ -54,12 +64,12 @@ class Round:
     work: float = 0.0
     turned_away: int = 0
     seconds_away: float = 0.0
-    """Time for which calls held places that were turned away."""
+    """Time for which places were lost to calls that were turned away."""
 
     @property
     def rate(self) -> float:
         """Work per second at this limit."""
-        return self.limit / self.slowness
+        return self.limit * self.used / self.slowness
 
     @property
     def slowness(self) -> float:
@@ -68,17 +78,20 @@ class Round:
 
     @property
     def used(self) -> float:
-        """Share of the places' time that led to answers."""
-        return self.seconds / max(self.seconds + self.seconds_away, 1e-9)
+        """Share of the places' time that was not lost to calls that were turned away."""
+        whole = max(self.limit * (self.ended - self.began), self.seconds_away, 1e-9)
+        return 1 - self.seconds_away / whole
 
 
 class AdaptiveLimit:
     """The limit of one endpoint. Not more than `most`, never less than one."""
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._clock = clock
         self.in_flight = 0
-        self._round = Round(min(_FIRST, most))
+        self._resting = 0
+        self._set(_FIRST)
         self._base: Round | None = None
         """The last full round at the limit that holds when no other is tried."""
         self._cut: Round | None = None
@@ -103,7 +116,7 @@ class AdaptiveLimit:
 
     @property
     def room(self) -> int:
-        return self.limit - self.in_flight
+        return self.limit - self.in_flight - self._resting
 
     def begin(self) -> Round:
         """Count a call; its round goes to the method that tells how it ended."""
@@ -123,40 +136,51 @@ class AdaptiveLimit:
         round_.work += work
         # Calls of the round before still hold some of the places.
         if round_.calls >= (round_.limit + 1) // 2:
+            round_.ended = self._clock()
             self._judge(round_)
 
-    def turned_away(self, begun_in: Round, *, seconds: float) -> None:
+    def turned_away(self, begun_in: Round, *, seconds: float) -> bool:
         """Note that a call was not begun or not ended, since there were too many.
 
-        `seconds` is the time for which its place was held.
+        `seconds` is the time for which its place is lost, the rest included that the
+        place is to have when this returns true: then `rested` ends it.
         """
         self.in_flight -= 1
         begun_in.turned_away += 1
         begun_in.seconds_away += seconds
-        base = self._base
-        if begun_in is self._round and self._is_trial and base:
-            begun = base.calls + base.turned_away
-            if base.turned_away <= _HARDLY * begun and (
-                begun_in.turned_away > _MOST_OF_TRIAL * begun_in.limit
-            ):
-                self._ramping = False
-                self._tried(kept=False)
-                self._ended_trial = begun_in
-                self._base = None
-                self._floor = base.limit
-                self._set(max(base.limit, begun_in.limit - begun_in.turned_away))
+        if begun_in is self._round and self._too_many(begun_in):
+            self._tried(kept=False)
+            # After the very first calls, what they leave is a beginning like any other.
+            self._ramping = self._base is None
+            self._floor = self._base.limit if self._base else 1
+            self._ended_trial, self._base = begun_in, None
+            self._set(max(self._floor, begun_in.limit - begun_in.turned_away))
         elif begun_in is self._ended_trial:
             # Of the same burst: each of it was one too many, but for those made again meanwhile.
             limit = max(self._floor, begun_in.limit - begun_in.turned_away, self.in_flight)
             self._round.limit = min(self._round.limit, limit)
+        else:
+            self._resting += 1
+            return True
+        return False
+
+    def rested(self) -> None:
+        """Note that a place may be taken again whose call was turned away."""
+        self._resting -= 1
 
     def failed(self) -> None:
         """Note that a call failed, which says nothing of how many are too many."""
         self.in_flight -= 1
 
-    @property
-    def _is_trial(self) -> bool:
-        return self._base is not None and self._base.limit != self._round.limit
+    def _too_many(self, round_: Round) -> bool:
+        """Tell whether the round tries a limit and shows by its calls that it is too high."""
+        if round_.turned_away <= _MOST_OF_TRIAL * round_.limit:
+            return False
+        base = self._base
+        if base is None:
+            return self._ramping and self._ended_trial is None
+        begun = base.calls + base.turned_away
+        return base.limit != round_.limit and base.turned_away <= _HARDLY * begun
 
     def _judge(self, done: Round) -> None:
         """Draw the conclusion from a round, and set the limit of the next."""
@@ -225,7 +249,7 @@ class AdaptiveLimit:
             self._step, self._patience = None, min(2 * self._patience, _MOST_PATIENCE)
 
     def _set(self, limit: int) -> None:
-        self._round = Round(max(1, min(limit, self._most)))
+        self._round = Round(max(1, min(limit, self._most)), began=self._clock())
 
 
 def _brought(more: Round, fewer: Round, *, share: float) -> bool:

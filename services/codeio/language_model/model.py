@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # A paid answer is worth a while of waiting to whoever stops a run.
 _FINISH_SECONDS = 30.0
+# Enough to keep the store busy; the first of many questions shall not wait for the last.
+_LOOKED_UP_AT_A_TIME = 64
 
 
 class StoredModel:
@@ -38,6 +40,7 @@ class StoredModel:
         self.tally = tally
         self._scheduler = scheduler
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._looking_up = asyncio.Semaphore(_LOOKED_UP_AT_A_TIME)
 
     @property
     def state(self) -> str:
@@ -50,8 +53,9 @@ class StoredModel:
         # Who asks the same meanwhile finds the answer in the store.
         lock = self._asking.setdefault(key, asyncio.Lock())
         async with lock:
-            if (kept := await self._answers.kept(key, question)) is not None:
-                return kept
+            async with self._looking_up:
+                if (kept := await self._answers.kept(key, question)) is not None:
+                    return kept
             return await self._scheduler.call(
                 question,
                 key=key,

@@ -42,7 +42,7 @@ _logger = structlog.get_logger()
 _FAILURES_TO_OPEN = 5
 _LONGEST_PAUSE = 60.0
 _FIRST_PAUSE = 0.5
-_HELD_SECONDS = (0.1, 0.5)
+_REST_SECONDS = (0.1, 0.5)
 _TURNED_AWAY_WITHIN = 5.0
 _CHARS_PER_TOKEN = 3.5
 # A minute's budget comes in so many parts, lest a pause let twice the budget through.
@@ -73,10 +73,19 @@ class _Lane:
         """Whether the circuit is open: one call at a time tries whether it can be closed."""
         return self.failures >= _FAILURES_TO_OPEN
 
+    @property
+    def well(self) -> bool:
+        """Whether what was asked last was answered."""
+        return not self.failures and not self.retired
+
     def room(self, now: float) -> int:
         if self.retired or now < self.paused_until:
             return 0
         return 1 - self.limit.in_flight if self.open else self.limit.room
+
+    def preference(self) -> tuple[bool, float]:
+        """Return what is less the sooner this endpoint is to be asked: it fails, it is busy."""
+        return not self.well, (self.limit.in_flight + 1) / self.endpoint.weight
 
     def answered(self) -> None:
         self.failures = self.pauses = 0
@@ -219,57 +228,64 @@ class Scheduler:
         number = next(self._numbers)
         self._begun[number] = time.monotonic()
         try:
-            reply = await self._on_lane(place.lane, place.begun_in, question)
+            reply = await self._on_lane(place, question)
         finally:
             del self._begun[number]
             self._dispatch()
         await keep(reply)
         return reply
 
-    async def _on_lane(self, lane: _Lane, begun_in: Round, question: Question) -> Reply:
-        started = 0.0
+    async def _on_lane(self, place: _Place, question: Question) -> Reply:
+        lane = place.lane
+        known_to_fail = lane.failures > 0
         try:
-            await self._within_rates(lane, question)
-            started = time.monotonic()
-            reply = await lane.endpoint.complete(question)
-        except Overloaded as error:
-            self._tally.turned_away += 1
-            self._silent(lane, str(error))
-            if error.retry_after or lane.limit.in_flight == 1:
-                lane.pause(time.monotonic(), error.retry_after)
-            # The place stays taken for a moment, lest the next call meets the same at once.
-            await asyncio.sleep(random.uniform(*_HELD_SECONDS))  # noqa: S311
-            lane.limit.turned_away(begun_in, seconds=time.monotonic() - started)
+            reply = await self._completed(place, question)
+        except Overloaded:
             raise
         except TransientError as error:
             self._tally.failed += 1
-            if isinstance(error, TooSlow):
-                lane.limit.turned_away(begun_in, seconds=time.monotonic() - started)
-            else:
-                lane.limit.failed()
             self._failed(lane, error)
+            if known_to_fail and any(other.well for other in self._lanes):
+                # It was sent to see whether the endpoint is back, which is no try of its own.
+                raise Overloaded(str(error)) from error
             raise
         except RequestRefused as error:
-            lane.limit.failed()
             if self._tally.answered or self._tally.stored:
                 raise Rejected(REFUSED, str(error)) from error
             raise
         except Stopped as error:
-            lane.limit.failed()
             self._retire(lane, error)
             raise TransientError(str(error)) from error
-        except BaseException:
-            lane.limit.failed()
+        lane.answered()
+        self._completion_tokens += (reply.completion_tokens - self._completion_tokens) / 16
+        return reply
+
+    async def _completed(self, place: _Place, question: Question) -> Reply:
+        """Ask the endpoint, give the place back and tell the limit how it went."""
+        lane, limit = place.lane, place.lane.limit
+        started = time.monotonic()
+        try:
+            started = await self._within_rates(lane, question)
+            reply = await lane.endpoint.complete(question)
+        except (Overloaded, TooSlow) as error:
+            rest = 0.0
+            if isinstance(error, Overloaded):
+                rest = random.uniform(*_REST_SECONDS)  # noqa: S311
+                self._tally.turned_away += 1
+                self._silent(lane, str(error))
+                if error.retry_after or limit.in_flight == 1:
+                    lane.pause(time.monotonic(), error.retry_after)
+            seconds = time.monotonic() - started + rest
+            if limit.turned_away(place.begun_in, seconds=seconds):
+                await asyncio.sleep(rest)
+                limit.rested()
             raise
-        else:
-            lane.limit.answered(
-                begun_in,
-                seconds=time.monotonic() - started,
-                work=1.0 + reply.completion_tokens,
-            )
-            lane.answered()
-            self._completion_tokens += (reply.completion_tokens - self._completion_tokens) / 16
-            return reply
+        except BaseException:
+            limit.failed()
+            raise
+        work = 1.0 + reply.completion_tokens
+        limit.answered(place.begun_in, seconds=time.monotonic() - started, work=work)
+        return reply
 
     def _retire(self, lane: _Lane, error: Stopped) -> None:
         """Ask nothing more of an endpoint; the last one takes the run along.
@@ -312,7 +328,8 @@ class Scheduler:
         if lane.silent_since is None:
             lane.silent_since = time.monotonic()
 
-    async def _within_rates(self, lane: _Lane, question: Question) -> None:
+    async def _within_rates(self, lane: _Lane, question: Question) -> float:
+        """Wait until the budgets of a minute have room; return the time by then."""
         if lane.requests:
             await lane.requests.acquire()
         if lane.tokens:
@@ -322,6 +339,7 @@ class Scheduler:
                 part = min(needed, lane.tokens.max_rate)
                 await lane.tokens.acquire(part)
                 needed -= part
+        return time.monotonic()
 
     async def _admitted(self, ticket: int) -> _Place:
         """Wait for room, in the order of the tickets."""
@@ -349,7 +367,7 @@ class Scheduler:
             if not free:
                 self._wait_for_room(now)
                 return
-            lane = min(free, key=lambda lane: (lane.limit.in_flight + 1) / lane.endpoint.weight)
+            lane = min(free, key=_Lane.preference)
             place = _Place(lane, lane.limit.begin())
             heapq.heappop(self._waiters).granted.set_result(place)
 

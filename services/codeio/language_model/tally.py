@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from codeio.runtime.metrics import MODEL_COST, MODEL_QUESTIONS, MODEL_TOKENS
+
 if TYPE_CHECKING:
     from codeio.language_model.chat import Question, Reply
 
@@ -38,12 +40,17 @@ class Tally:
         self.purposes[question.purpose] += 1
         if stored:
             self.stored += 1
+            MODEL_QUESTIONS.labels("stored").inc()
             self.saved_usd += reply.cost_usd
         else:
             self.answered += 1
             self.prompt_tokens += reply.prompt_tokens
             self.completion_tokens += reply.completion_tokens
             self.cost_usd += reply.cost_usd
+            MODEL_QUESTIONS.labels("answered").inc()
+            MODEL_TOKENS.labels("prompt").inc(reply.prompt_tokens)
+            MODEL_TOKENS.labels("completion").inc(reply.completion_tokens)
+            MODEL_COST.inc(reply.cost_usd)
 
     def to_json(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in self.__slots__}

@@ -1,7 +1,7 @@
 """Runs inside the sandbox: tries hypotheses about the inputs of units.
 
-This text is sent to the guest behind that of `guest_values`, with `JOBS` set behind it; it
-imports the standard library only. Derived code is executed here and nowhere else.
+This text is sent to the guest behind `guest_values` and `guest_steps`, with `JOBS` set behind
+it; it imports the standard library only. Derived code is executed here and nowhere else.
 """
 
 # ruff: noqa: BLE001, S102, S311, TRY301  (executing other people's code is its purpose)
@@ -11,29 +11,26 @@ import io
 import json
 import math
 import random
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
+from codeio.normalizer.guest_steps import Allowance, TimeUp, counted, limited
 from codeio.normalizer.guest_values import VALUE_BYTES, NotJson, dump, encode, fits, small
 
 JOBS: list[dict[str, Any]] = []
 
-# Processor seconds: of one call while hypotheses are compared, of one call of
-# the best one, of all calls of a unit, and of all units of a file.
-SCREEN_SECONDS = 0.12
-CALL_SECONDS = 0.4
-UNIT_SECONDS = 1.2
-FILE_SECONDS = 5.0
-# Of all calls of one program, well below what one call of this text may use.
-PROGRAM_SECONDS = 2.5
+# Steps and, for what is long within a step, processor seconds: of one call while hypotheses
+# are compared, of one call of the best one, of all calls to choose a unit's, of all calls of one
+# program, and of all units of a file. The seconds of a unit and of a program are together below
+# what one call of this text may use.
+SCREEN = 40_000, 0.4
+CALL = 120_000, 0.8
+UNIT = 300_000, 1.5
+PROGRAM = 600_000, 2.0
+FILE = 3_000_000, 12.0
 SCREEN_SEEDS = 6
-
-
-class TimeUp(BaseException):
-    """Not an Exception, so that the code under trial hardly ever swallows it."""
+WHOLE_FILE = Allowance(*FILE)
 
 
 def trial(index: int) -> dict[str, Any]:
@@ -43,21 +40,30 @@ def trial(index: int) -> dict[str, Any]:
         return confirm(job)
     bench = Bench(job["closure"])
     first, end = job["seeds"]
-    best, best_value, budget = -1, -9.0, min(UNIT_SECONDS, FILE_SECONDS - time.process_time())
-    started = time.process_time()
+    best, best_value, of_unit = -1, -9.0, Allowance(*UNIT)
     for position, hypothesis in enumerate(job["hypotheses"]):
         records = bench.run(
-            hypothesis, seeds=range(first, first + SCREEN_SEEDS), examples=[], screen=True
+            hypothesis,
+            seeds=range(first, first + SCREEN_SEEDS),
+            examples=[],
+            allowance=of_unit,
+            call=SCREEN,
         )
         value, good = bench.rate(records, hypothesis["cost"])
         if value > best_value:
             best, best_value = position, value
-        if good or time.process_time() - started > budget:
+        if good or of_unit.used_up or WHOLE_FILE.used_up:
             break
     if best < 0:
         return {"best": -1, "records": [], "errors": bench.errors, "coverage": 0.0}
     chosen = job["hypotheses"][best]
-    records = bench.run(chosen, seeds=range(first, end), examples=job["examples"], screen=False)
+    records = bench.run(
+        chosen,
+        seeds=range(first, end),
+        examples=job["examples"],
+        allowance=Allowance(*PROGRAM),
+        call=CALL,
+    )
     return {
         "best": best,
         "records": records,
@@ -76,19 +82,19 @@ def confirm(job: dict[str, Any]) -> dict[str, Any]:
     """Run a finished program on inputs; return the outputs, null where it fails."""
     namespace: dict[str, Any] = {"__name__": "program"}
     outputs: list[str | None] = []
-    code = compile(job["program"], "program", "exec")
+    code = counted(job["program"], "program")
     try:
-        with limited(CALL_SECONDS * 4), silenced():
+        with limited(namespace, *PROGRAM), silenced():
             exec(code, namespace)
     except BaseException as error:
         return {"outputs": [], "error": f"{type(error).__name__}: {error}"}
     failure = ""
-    started = time.process_time()
+    of_program = Allowance(*PROGRAM)
     for text in job["inputs"]:
         try:
-            if time.process_time() - started > PROGRAM_SECONDS:
+            if of_program.used_up:
                 raise TimeUp
-            with limited(CALL_SECONDS), silenced():
+            with limited(namespace, *CALL), silenced():
                 result = namespace["main_solution"](**json.loads(text))
                 outputs.append(json.dumps(result, ensure_ascii=False, allow_nan=False))
         except BaseException as error:
@@ -101,18 +107,25 @@ class Bench:
     """Runs one unit under hypotheses about its inputs, and sees which lines they reach."""
 
     def __init__(self, closure: str) -> None:
-        self.closure = compile(closure, "closure", "exec")
+        self.closure = counted(closure, "closure")
         self.lines = {line for code in functions_in(self.closure) for line in lines_of(code)}
         self.errors: dict[str, int] = {}
         self.unseen: dict[Any, set[int]] = {}
 
     def run(
-        self, hypothesis: dict[str, Any], *, seeds: range, examples: list[Any], screen: bool
+        self,
+        hypothesis: dict[str, Any],
+        *,
+        seeds: range,
+        examples: list[Any],
+        allowance: Allowance,
+        call: tuple[int, float],
     ) -> list[dict[str, Any]]:
+        """Return what came of each input, within the steps and seconds of each `call`."""
         namespace: dict[str, Any] = {"__name__": "program"}
         generator: dict[str, Any] = {}
         try:
-            with limited(CALL_SECONDS * 4), silenced():
+            with limited(namespace, *UNIT), silenced():
                 exec(self.closure, namespace)
                 exec(hypothesis["caller"], namespace)
                 exec(hypothesis["generator"], generator)
@@ -123,7 +136,7 @@ class Bench:
         records: list[dict[str, Any]] = []
         sources = [("seed", seed) for seed in seeds]
         sources += [("example", example) for example in examples]
-        slow, started = 0, time.process_time()
+        slow = 0
         for kind, source in sources:
             try:
                 inputs = source
@@ -132,24 +145,26 @@ class Bench:
                 text = dump(inputs)
                 if not small(inputs) or len(text.encode()) > VALUE_BYTES:
                     raise NotJson("the input is too large")
-                record = self.call(namespace, text, SCREEN_SECONDS if screen else CALL_SECONDS)
+                record = self.call(namespace, text, call)
             except BaseException as error:
                 self.note(error)
                 record = {"error": type(error).__name__}
                 slow += isinstance(error, TimeUp)
             records.append({**record, "example": kind == "example"})
-            if slow >= 2 or time.process_time() - started > PROGRAM_SECONDS:
+            if slow >= 2 or allowance.used_up:
                 break
         return records
 
-    def call(self, namespace: dict[str, Any], text: str, seconds: float) -> dict[str, Any]:
+    def call(
+        self, namespace: dict[str, Any], text: str, limits: tuple[int, float]
+    ) -> dict[str, Any]:
         """Make one call; note what it returned, printed and changed, null where that is no use."""
         inputs = json.loads(text)
         arguments: dict[str, Any] = {}
         printed = io.StringIO()
         kinds: set[str] = set()
         unusable = ""
-        with limited(seconds), contextlib.redirect_stdout(printed), self.watched():
+        with limited(namespace, *limits), contextlib.redirect_stdout(printed), self.watched():
             result = namespace["call"](arguments, **inputs)
             try:
                 returned = dump(encode(result, kinds, top=True))
@@ -282,21 +297,6 @@ def perplexity(counts: list[int]) -> float:
     if not total:
         return 0.0
     return math.exp(-sum(n / total * math.log(n / total) for n in counts))
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise TimeUp after so much processor time, and again shortly if that was swallowed."""
-
-    def raise_time_up(_signal: int, _frame: Any) -> None:
-        raise TimeUp
-
-    signal.signal(signal.SIGVTALRM, raise_time_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 0.05)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ _HARNESS = "\n".join(
     re.sub(
         r"^from codeio\..*\n", "", (Path(__file__).parent / name).read_text(), flags=re.MULTILINE
     )
-    for name in ("guest_values.py", "guest_trial.py")
+    for name in ("guest_values.py", "guest_steps.py", "guest_trial.py")
 )
 _SEEDS = 14
 # A hypothesis under which fewer calls return is wrong, however good these few look.

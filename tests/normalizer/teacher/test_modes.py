@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeio.pipeline.stages import Workshop, build_stage
+from codeio.pipeline.stages import build_stage
+from codeio.pipeline.workshop import Workshop
 from codeio.runtime.errors import Rejected, UsageError
 from codeio.runtime.settings import load_settings
 from codeio.v1.records_pb2 import Program, RawFile
