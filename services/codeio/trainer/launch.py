@@ -1,0 +1,227 @@
+"""Starts the processes of this machine or pod by torch's elastic agent and tells how they ended.
+
+The agent is what torchrun is made of. It never starts a process anew: a pod that ends is started
+again by its Job, and then all pods go on from the last checkpoint together.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codeio.training_run.environment import COORDINATOR, RUN
+from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codeio.training_run.manifest import TrainingRun
+    from codeio.training_run.spec import StageName, TrainingRunSpec
+
+COORDINATOR_PORT = 29500
+
+PROGRAM = ("-m", "codeio.trainer.process")
+"""What the interpreter runs in each process, with the stage behind it."""
+
+_MEETING_SECONDS = 1800
+"""How long the first pods wait for the last: images of many GB are pulled on the way."""
+_SAVING_SECONDS = 900
+"""How long processes have to save when they are told to stop; a pod's own grace may be shorter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """This machine or pod among those that train together."""
+
+    number: int = 0
+    count: int = 1
+    coordinator: str | None = None
+    """Where the first one is; None: there is but this."""
+
+    @classmethod
+    def of_pod(cls, spec: TrainingRunSpec) -> Node:
+        """Return what the Job tells a pod by its environment."""
+        return cls(
+            number=int(os.environ.get("JOB_COMPLETION_INDEX", "0")),
+            count=spec.workers.nodes,
+            coordinator=os.environ.get(COORDINATOR) if spec.workers.nodes > 1 else None,
+        )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the processes of a stage ended, all in all."""
+
+    code: ExitCode
+    outcome: Outcome
+
+    def check(self) -> None:
+        """Raise what they ended with, unless they are done.
+
+        Raises:
+            RunError: they are not.
+        """
+        if self.code is not ExitCode.DONE:
+            raise RunError(Reason(self.outcome.reason), self.outcome.message, exit_code=self.code)
+
+
+def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[str, Path]) -> Ended:
+    """Run the processes of a stage on this node; return when all have ended."""
+    from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+    from torch.distributed.launcher.api import launch_agent  # noqa: PLC0415
+
+    from codeio.trainer import process  # noqa: PLC0415
+    from codeio.trainer.failures import failure_of, out_of_memory  # noqa: PLC0415
+
+    for name in ("torch.distributed", "torch.distributed.elastic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said better below
+    with tempfile.TemporaryDirectory(prefix="codeio-training-") as results:
+        environment = {
+            **run.spec.workers.env,
+            RUN: run.model_dump_json(by_alias=True, exclude_none=True),
+            process.VOLUMES: json.dumps({name: str(each) for name, each in volumes.items()}),
+            process.RESULTS: results,
+            # The default is named after the user, and in a pod there is none of that number.
+            "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+            or str(Path(tempfile.gettempdir(), "torchinductor")),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(_threads(run.spec)),
+        }
+        kills = _kills_for_memory()
+        killed: RunError | None = None
+        with _environment(environment), _signals(SignalException):
+            try:
+                launch_agent(
+                    _configuration(run.spec, node, results),
+                    sys.executable,
+                    [*PROGRAM, stage],
+                )
+            except SignalException as error:
+                killed = _told_to_stop(error.sigval)
+            except ChildFailedError as error:
+                rank, first = error.get_first_failure()
+                if first.exitcode == -signal.SIGKILL and _kills_for_memory() > kills:
+                    killed = out_of_memory(f"the kernel killed process {rank}")
+                elif first.exitcode < 0:
+                    name = signal.Signals(-first.exitcode).name
+                    killed = RunError(
+                        Reason.INTERNAL_ERROR,
+                        f"process {rank} was ended by {name}: start it again to go on from the"
+                        " last checkpoint",
+                        exit_code=ExitCode.FAILED,
+                    )
+            except Exception as error:  # noqa: BLE001  (the meeting of the nodes failed)
+                killed = failure_of(error)
+        return _judge(Path(results), killed, stage)
+
+
+def _judge(results: Path, killed: RunError | None, stage: StageName) -> Ended:
+    """Choose what to tell: what a process found wrong, before how one died, before all else."""
+    told = [json.loads(each.read_text(encoding="utf-8")) for each in results.glob("*.json")]
+    told.sort(key=lambda each: each["at"])
+    ended = [Ended(ExitCode(each["code"]), Outcome(**each["outcome"])) for each in told]
+    failed = [each for each in ended if each.code is not ExitCode.DONE]
+    for each in failed:
+        if each.code is not ExitCode.DISRUPTED:
+            return each
+    if killed and killed.exit_code is not ExitCode.DISRUPTED:
+        return _ended(killed, stage)
+    if failed:
+        return failed[0]
+    if killed:
+        return _ended(killed, stage)
+    if ended:
+        return ended[0]
+    return _ended(
+        RunError(
+            Reason.INTERNAL_ERROR,
+            "the processes ended without a word: the log may tell more",
+            exit_code=ExitCode.FAILED,
+        ),
+        stage,
+    )
+
+
+def _ended(error: RunError, stage: StageName) -> Ended:
+    return Ended(error.exit_code, Outcome(error.reason, str(error), {"stage": stage}))
+
+
+def _told_to_stop(number: signal.Signals) -> RunError:
+    return RunError(
+        Reason.DISRUPTED,
+        f"told to stop by {number.name}: start it again to go on",
+        exit_code=ExitCode.DISRUPTED,
+    )
+
+
+def _configuration(spec: TrainingRunSpec, node: Node, results: str) -> Any:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs  # noqa: PLC0415
+    from torch.distributed.launcher.api import LaunchConfig  # noqa: PLC0415
+
+    alone = node.coordinator is None
+    return LaunchConfig(
+        min_nodes=node.count,
+        max_nodes=node.count,
+        nproc_per_node=spec.workers.processes,
+        run_id="codeio",
+        rdzv_backend="c10d" if alone else "static",
+        rdzv_endpoint="localhost:0" if alone else f"{node.coordinator}:{COORDINATOR_PORT}",
+        rdzv_configs={"timeout": _MEETING_SECONDS, "rank": node.number},
+        local_addr="localhost" if alone else None,
+        max_restarts=0,
+        monitor_interval=0.1,
+        shutdown_timeout=_SAVING_SECONDS,
+        logs_specs=DefaultLogsSpecs(log_dir=results),
+    )
+
+
+def _threads(spec: TrainingRunSpec) -> int:
+    """Return how many threads a process computes with: its share of what it may use."""
+    cores = len(os.sched_getaffinity(0))
+    return max(1, cores // spec.workers.processes)
+
+
+def _kills_for_memory() -> int:
+    """Return how often the kernel has killed for memory: in this container, or anywhere."""
+    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+        with suppress(OSError):
+            for line in Path(path).read_text(encoding="utf-8").splitlines():
+                name, _, count = line.partition(" ")
+                if name == "oom_kill":
+                    return int(count)
+    return 0
+
+
+@contextmanager
+def _environment(added: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _signals(error: type[Exception]) -> Iterator[None]:
+    """Heed signals from the beginning, as the agent does once its processes run."""
+
+    def raise_it(number: int, _: object) -> None:
+        raise error(f"signal {number}", signal.Signals(number))
+
+    heard = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    before = {each: signal.signal(each, raise_it) for each in heard}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,205 @@
+"""Reads a model and proves that it can be trained so: packed, and with the head taken apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from codeio.trainer.attention import NAME, Samples
+from codeio.trainer.data import IGNORED
+from codeio.trainer.head import summed_loss
+from codeio.training_run.outcomes import Reason, RunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from codeio.training_run.spec import Model
+
+_PROBE = (5, 7)
+"""Lengths of two samples that a model is tried on."""
+
+
+class Learner(nn.Module):
+    """A causal language model whose forward is its loss.
+
+    All that has parameters runs inside this one forward, as the hooks of DDP and FSDP need.
+    """
+
+    def __init__(self, model: PreTrainedModel, *, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.model = model
+        self.dtype = dtype
+        """What is computed in; weights keep theirs."""
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor, labels: Tensor, samples: Samples
+    ) -> Tensor:
+        """Return the cross-entropy in nats, summed over the labelled positions of a row.
+
+        Args:
+            input_ids: int64 of shape (tokens,).
+            position_ids: the same shape; they begin at 0 with each sample.
+            labels: the same shape, and shifted already; `IGNORED` where nothing counts.
+            samples: where the samples begin.
+        """
+        hidden = self.hidden(input_ids, position_ids, samples)
+        learnt = labels != IGNORED
+        head: Any = self.model.get_output_embeddings()  # type: ignore[no-untyped-call]
+        # Hidden states of no position leave a loss of 0 that depends on all parameters still.
+        return summed_loss(hidden[learnt].to(self.dtype), head.weight, labels[learnt])
+
+    def hidden(self, input_ids: Tensor, position_ids: Tensor, samples: Samples) -> Tensor:
+        """Return the last hidden states, of shape (tokens, width)."""
+        embed: Any = self.model.get_input_embeddings()
+        # So the stream through the layers has the narrow type under autocast too, which would
+        # leave it at that of the weights.
+        embedded = embed(input_ids.unsqueeze(0)).to(self.dtype)
+        read = self.model.base_model(
+            inputs_embeds=embedded,
+            position_ids=position_ids.unsqueeze(0),
+            use_cache=False,
+            **samples.for_model,
+        )
+        hidden: Tensor = read.last_hidden_state[0]
+        return hidden
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The decoder's layers, as the model's class names what is not to be split."""
+        names = set(self.model._no_split_modules or ())
+        return [each for each in self.model.modules() if type(each).__name__ in names]
+
+
+def read_tokenizer(model: Model, folder: Path | None) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of a model in a folder, or at the hub if there is no folder.
+
+    Raises:
+        RunError: there is none.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            _place(model, folder), revision=model.revision or "main"
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_found(model, folder, "tokenizer", error) from error
+    return tokenizer
+
+
+def read_model(model: Model, folder: Path | None) -> PreTrainedModel:
+    """Return a model with weights in 32 bits, on the CPU, that was seen to compute what it should.
+
+    Raises:
+        RunError: there is none, or it cannot be trained on packed samples.
+    """
+    try:
+        read: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            _place(model, folder),
+            revision=model.revision or "main",
+            dtype=torch.float32,
+            attn_implementation=NAME,
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise _not_found(model, folder, "model", error) from error
+    _prove(read)
+    return read
+
+
+def empty_model(model: Model, folder: Path | None) -> PreTrainedModel:
+    """Return the same model with weights that are yet to come from another process."""
+    config = AutoConfig.from_pretrained(_place(model, folder), revision=model.revision or "main")
+    with torch.device("meta"):
+        made: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32, attn_implementation=NAME
+        )
+    # Memory that nobody has written to takes none.
+    made.to_empty(device="cpu")
+    made.tie_weights()
+    return made
+
+
+def write_model(
+    model: PreTrainedModel,
+    weights: dict[str, Tensor],
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    dtype: torch.dtype,
+) -> None:
+    """Write weights as `save_pretrained` does, with tokenizer and settings of generation.
+
+    A new model of the same kind is filled with them: the one that was trained is in shards.
+    """
+    config = type(model.config).from_dict(model.config.to_dict())
+    with torch.device("meta"):
+        plain: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=dtype
+        )
+    plain.load_state_dict({name: each.to(dtype) for name, each in weights.items()}, assign=True)
+    plain.tie_weights()
+    plain.generation_config = model.generation_config
+    plain.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def dtype_of(model: Model, folder: Path | None) -> torch.dtype:
+    """Return the type that a model's weights are stored in."""
+    config = AutoConfig.from_pretrained(_place(model, folder), revision=model.revision or "main")
+    stored = getattr(config, "dtype", None)
+    return stored if isinstance(stored, torch.dtype) else torch.bfloat16
+
+
+def _place(model: Model, folder: Path | None) -> str:
+    if folder is None:
+        return str(model.name)
+    if not folder.is_dir():
+        raise RunError(
+            Reason.MODEL_NOT_FOUND, f"there is no model in {folder}: check spec.model.path"
+        )
+    return str(folder)
+
+
+def _not_found(model: Model, folder: Path | None, what: str, error: Exception) -> RunError:
+    where = f"in {folder}" if folder else f"named {model.name} at the hub"
+    detail = str(error).strip().partition("\n")[0]
+    return RunError(
+        Reason.MODEL_NOT_FOUND, f"there is no {what} {where} that can be read: {detail}"
+    )
+
+
+@torch.no_grad()
+def _prove(model: PreTrainedModel) -> None:
+    """Compare the logits of two packed samples with those that the model itself has for each.
+
+    Raises:
+        RunError: they differ: the model heeds no boundaries, or its head does more than multiply.
+    """
+    kind = type(model).__name__
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    if head is None or getattr(head, "bias", None) is not None:
+        raise _unsuited(kind, "its head is no plain matrix")
+    count = sum(_PROBE)
+    ids = torch.arange(count) * 7919 % model.config.get_text_config().vocab_size
+    places = torch.cat([torch.arange(each) for each in _PROBE])
+    boundaries = torch.tensor([0, _PROBE[0], count], dtype=torch.int32)
+    model.train(False)
+    hidden = Learner(model, dtype=torch.float32).hidden(ids, places, Samples(boundaries, _PROBE))
+    packed = hidden @ head.weight.T
+    model.set_attn_implementation("sdpa")
+    alone = torch.cat([model(part.unsqueeze(0)).logits[0] for part in ids.split(_PROBE)])
+    model.set_attn_implementation(NAME)
+    model.train()
+    if not torch.allclose(packed, alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
+        raise _unsuited(kind, "it does not keep packed samples apart, or its head does more")
+
+
+def _unsuited(kind: str, why: str) -> RunError:
+    return RunError(
+        Reason.INVALID_SPEC, f"models of the kind {kind} cannot be trained: {why}; choose another"
+    )

@@ -1,0 +1,85 @@
+"""The program that each process of a stage runs: `python -m codeio.trainer.process STAGE`.
+
+The launcher hands it the run and its places by environment variables, and reads from a file how
+it ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from codeio.training_run.environment import RUN
+from codeio.training_run.manifest import parse_manifest
+from codeio.training_run.outcomes import ExitCode, Outcome
+from codeio.training_run.places import Places
+
+if TYPE_CHECKING:
+    from codeio.training_run.spec import StageName
+
+VOLUMES = "CODEIO_TRAINING_VOLUMES"
+"""Environment variable: JSON of folders that stand for volumes."""
+RESULTS = "CODEIO_TRAINING_RESULTS"
+"""Environment variable: a folder; each process writes into it how it ended."""
+
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+
+
+def main() -> int:
+    """Run one stage; return the exit code."""
+    # A launcher that is killed could not stop its processes any more.
+    ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
+    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified")
+    stage = cast("StageName", sys.argv[1])
+    run = parse_manifest(json.loads(os.environ[RUN]), source="the training run")
+    volumes = json.loads(os.environ.get(VOLUMES, "{}"))
+    places = Places(run=run, volumes={name: Path(each) for name, each in volumes.items()})
+    try:
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+        from codeio.trainer.failures import failure_of  # noqa: PLC0415  (slow, and may fail)
+        from codeio.trainer.stage import run_stage  # noqa: PLC0415
+        from codeio.trainer.stopping import Stop  # noqa: PLC0415
+
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        stop = Stop()
+        stop.listen()
+        outcome = run_stage(run, stage, places, stop=stop, say=say)
+    except BaseException as error:  # noqa: BLE001  (whatever it is must be told)
+        failure = failure_of(error)
+        if failure.exit_code is ExitCode.FAILED:
+            traceback.print_exc()
+        _tell(failure.exit_code, Outcome(failure.reason, str(failure), {"stage": stage}))
+        return failure.exit_code
+    _tell(ExitCode.DONE, outcome)
+    return ExitCode.DONE
+
+
+def say(line: str) -> None:
+    """Say a line to whoever reads the log."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _tell(code: ExitCode, outcome: Outcome) -> None:
+    told = {"code": int(code), "at": time.time(), "outcome": json.loads(outcome.to_json())}
+    path = Path(os.environ[RESULTS]) / f"{os.environ['RANK']}.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(told), encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of a collective that failed would keep the interpreter from ending.
+    os._exit(code)

@@ -1,0 +1,225 @@
+"""One stage in one process: from data and model to a trained model."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+from codeio.trainer import durable
+from codeio.trainer.checkpoints import Checkpoints, Position, refuse_other
+from codeio.trainer.data import open_corpus, prepare
+from codeio.trainer.failures import failure_of
+from codeio.trainer.group import COMPILED_DEADLINE, STEP_DEADLINE, Group
+from codeio.trainer.loop import Loop
+from codeio.trainer.model import (
+    Learner,
+    dtype_of,
+    empty_model,
+    read_model,
+    read_tokenizer,
+    write_model,
+)
+from codeio.trainer.optimiser import adamw
+from codeio.trainer.parallel import spread
+from codeio.trainer.progress import Reporter
+from codeio.training_run.environment import METRICS_PORT
+from codeio.training_run.outcomes import ExitCode, Outcome, Reason
+from codeio.training_run.recipes import Stage, stage_of
+from codeio.training_run.spec import STAGES, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from codeio.trainer.data import Corpus
+    from codeio.trainer.group import Joined
+    from codeio.trainer.stopping import Stop
+    from codeio.training_run.manifest import TrainingRun
+    from codeio.training_run.places import Places
+    from codeio.training_run.spec import StageName, TrainingRunSpec
+
+TRAINING = "training.json"
+"""In a trained model's folder: what its stage was asked for, and how it ended."""
+
+
+def run_stage(
+    run: TrainingRun,
+    name: StageName,
+    places: Places,
+    *,
+    stop: Stop,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Train one stage together with the other processes, or see that it was trained before.
+
+    Raises:
+        RunError: this process or another cannot go on.
+    """
+    stage = stage_of(run.spec, name)
+    asked = _asked(run, stage)
+    if places.model(name).is_dir():
+        trained = json.loads((places.model(name) / TRAINING).read_text(encoding="utf-8"))
+        refuse_other(trained["asked"], asked, where=str(places.model(name)))
+        return _outcome(name, Position(**trained["position"]))
+    group = Group.of_environment(gpus=run.spec.workers.gpus_per_node > 0)
+    training = _Training(
+        run=run, stage=stage, places=places, group=group, asked=asked, stop=stop, say=say
+    )
+    try:
+        return _outcome(name, training.train())
+    except BaseException as error:
+        failure = failure_of(error)
+        if failure.exit_code is ExitCode.DISRUPTED:
+            # A collective may have failed for what another process tells.
+            failure = (None if stop.asked else group.told_error()) or failure
+        else:
+            group.tell_error(failure)
+        raise failure from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Training:
+    run: TrainingRun
+    stage: Stage
+    places: Places
+    group: Group
+    asked: dict[str, Any]
+    stop: Stop
+    say: Callable[[str], None]
+
+    @property
+    def spec(self) -> TrainingRunSpec:
+        return self.run.spec
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the model lies that the stage begins with."""
+        return self.places.model_before(self.stage.name)
+
+    @property
+    def model(self) -> Model:
+        """The model that the stage begins with: the run's, or that of the stage before."""
+        first = STAGES[self.spec.recipe][0] == self.stage.name
+        return self.spec.model if first else Model(path=str(self.folder))
+
+    def train(self) -> Position:
+        execution = self.spec.execution
+        reporter = Reporter(self.stage.name, say=self.say) if self.group.first else None
+        port = os.environ.get(METRICS_PORT)
+        serving = reporter.served(int(port)) if reporter and port else nullcontext()
+        deadline = COMPILED_DEADLINE if execution.compile else STEP_DEADLINE
+        with serving:
+            tokenizer, corpus, model = self._prepare()
+            narrow = execution.precision == "BFloat16"
+            learner = Learner(model, dtype=torch.bfloat16 if narrow else torch.float32)
+            with self.group.joined(deadline=deadline) as joined:
+                position = self._steps(learner, corpus, joined, reporter)
+                self._write(learner, tokenizer, joined, position)
+        return position
+
+    def _prepare(self) -> tuple[PreTrainedTokenizerBase | None, Corpus, PreTrainedModel]:
+        """Return what is trained and on what; the first process makes it for the others."""
+        folder = self.places.data(self.stage.name)
+        if not self.group.first:
+            self.group.wait_for("preparation")
+            corpus = open_corpus(folder, self.stage, seed=self.spec.seed)
+            return None, corpus, empty_model(self.model, self.folder)
+        self.say(f"{self.stage.name}: prepares data and model")
+        tokenizer = read_tokenizer(self.model, self.folder)
+        corpus = prepare(
+            self.stage,
+            tokenizer=tokenizer,
+            folder=folder,
+            places=self.places,
+            seed=self.spec.seed,
+            workers=len(os.sched_getaffinity(0)),
+        )
+        model = read_model(self.model, self.folder)
+        self.group.tell("preparation")
+        return tokenizer, corpus, model
+
+    def _steps(
+        self, learner: Learner, corpus: Corpus, joined: Joined, reporter: Reporter | None
+    ) -> Position:
+        parallel = spread(learner, self.spec.execution, self.group)
+        optimiser = adamw(learner, self.stage, device=self.group.device)
+        checkpoints = Checkpoints(
+            folder=self.places.checkpoints(self.stage.name),
+            keep=self.spec.checkpoints.keep,
+            joined=joined,
+            asked=self.asked | {"data": corpus.fingerprint},
+            say=self.say,
+        )
+        position = checkpoints.load(learner, optimiser)
+        if reporter:
+            reporter.begin(position, steps=corpus.steps, folder=self.places.folder)
+        loop = Loop(
+            stage=self.stage,
+            seed=self.spec.seed,
+            every_steps=self.spec.checkpoints.every_steps,
+            tokens_per_device=self.spec.execution.tokens_per_device,
+            parallel=parallel,
+            optimiser=optimiser,
+            corpus=corpus,
+            checkpoints=checkpoints,
+            joined=joined,
+            stop=self.stop,
+            reporter=reporter,
+        )
+        try:
+            return loop.run(position)
+        finally:
+            if reporter:
+                reporter.end()
+
+    def _write(
+        self,
+        learner: Learner,
+        tokenizer: PreTrainedTokenizerBase | None,
+        joined: Joined,
+        position: Position,
+    ) -> None:
+        whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
+        weights = cast("dict[str, Tensor]", get_model_state_dict(learner, options=whole))
+        if self.group.first:
+            assert tokenizer is not None
+            place = self.places.model(self.stage.name)
+            partial = durable.begin(place)
+            write_model(
+                learner.model,
+                {name.removeprefix("model."): each for name, each in weights.items()},
+                tokenizer,
+                partial,
+                dtype=dtype_of(self.model, self.folder),
+            )
+            told = {"asked": self.asked, "position": asdict(position)}
+            (partial / TRAINING).write_text(json.dumps(told, indent=1), encoding="utf-8")
+            durable.finish(partial, place)
+            self.say(f"{self.stage.name}: the trained model is in {place}")
+        joined.gather(None)  # none ends before it is there
+
+
+def _asked(run: TrainingRun, stage: Stage) -> dict[str, Any]:
+    """Return all that decides what a stage makes, as plain JSON."""
+    asked = {
+        **asdict(stage),
+        "sources": [each.model_dump(mode="json") for each in stage.sources],
+        "model": run.spec.model.model_dump(mode="json"),
+        "seed": run.spec.seed,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(asked))
+    return plain
+
+
+def _outcome(name: StageName, position: Position) -> Outcome:
+    details = {"stage": name, **asdict(position)}
+    return Outcome(Reason.COMPLETED, f"{name} has done {position.step:,} steps", details)

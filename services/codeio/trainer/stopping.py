@@ -1,0 +1,51 @@
+"""How a process is told to stop: by a signal, heeded at once or at the end of a step."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from codeio.training_run.outcomes import ExitCode, Reason, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stop:
+    """Heeds the signals of its process from `listen` on."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        """Whether a signal came while it was deferred."""
+        self._deferred = False
+
+    def listen(self) -> None:
+        """Answer the signals that end a pod or a command; in the main thread alone."""
+        for each in _SIGNALS:
+            signal.signal(each, self._hear)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Only note signals; the body looks at `asked` where it can stop."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+
+    def _hear(self, *_: object) -> None:
+        heard, self.asked = self.asked, True
+        if not (heard or self._deferred):
+            raise stopped()
+
+
+def stopped(where: str = "before its first step") -> RunError:
+    """Return the error that ends a process which was told to stop."""
+    return RunError(
+        Reason.DISRUPTED,
+        f"told to stop {where}: start it again to go on",
+        exit_code=ExitCode.DISRUPTED,
+    )

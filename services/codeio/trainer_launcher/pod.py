@@ -1,0 +1,183 @@
+"""The pods of a step, as the Job makes them: Pod Security `restricted`, whatever the GPUs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from codeio.trainer_launcher.api import RUNS
+from codeio.training_run import environment
+from codeio.training_run.manifest import KIND
+from codeio.training_run.places import VOLUMES
+from codeio.training_run.spec import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeio.runtime.settings import TrainerLauncherSettings
+    from codeio.trainer_launcher.api import Resource
+    from codeio.training_run.spec import Located, TrainingRunSpec
+
+CONTAINER = "trainer"
+METRICS_PORT = 9090
+
+_USER = 65532
+
+
+def manifest(run: Resource) -> dict[str, Any]:
+    """Return a run as its user wrote it, of what matters to those who carry it out."""
+    return {
+        "apiVersion": RUNS.api_version,
+        "kind": KIND,
+        "metadata": {"name": run["metadata"]["name"]},
+        "spec": run.get("spec"),
+    }
+
+
+def pods_of(spec: TrainingRunSpec, step: str) -> int:
+    """Return how many pods a step has: one where a model is measured."""
+    return spec.workers.nodes if step in STAGES[spec.recipe] else 1
+
+
+def pod_template(  # noqa: PLR0913
+    run: Resource,
+    spec: TrainingRunSpec,
+    step: str,
+    *,
+    labels: dict[str, str],
+    host: str,
+    settings: TrainerLauncherSettings,
+) -> dict[str, Any]:
+    """Return the template of the step's pods; `host` is the name of the Job and the Service."""
+    workers = spec.workers
+    pod: dict[str, Any] = {
+        # Its failures are the Job's to judge.
+        "restartPolicy": "Never",
+        # With the host name that an Indexed Job gives: HOST-0.HOST.
+        "subdomain": host,
+        "serviceAccountName": settings.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": settings.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            # Not every file of a volume of models, for every pod.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(run, spec, step, host=host, settings=settings)],
+        "volumes": [
+            {"name": "shared-memory", "emptyDir": _memory(workers.shared_memory)},
+            {"name": "tmp", "emptyDir": {}},
+            *(
+                {"name": f"claim-{number}", "persistentVolumeClaim": {"claimName": claim}}
+                for number, (claim, _) in enumerate(_claims(spec))
+            ),
+        ],
+    }
+    if settings.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in settings.image_pull_secrets]
+    if workers.node_selector:
+        pod["nodeSelector"] = dict(workers.node_selector)
+    if workers.tolerations:
+        pod["tolerations"] = [
+            each.model_dump(by_alias=True, exclude_none=True) for each in workers.tolerations
+        ]
+    if workers.priority_class_name:
+        pod["priorityClassName"] = workers.priority_class_name
+    if pods_of(spec, step) > 1:
+        pod["topologySpreadConstraints"] = [_one_a_node(labels)]
+    return {"metadata": {"labels": labels}, "spec": pod}
+
+
+def _container(
+    run: Resource,
+    spec: TrainingRunSpec,
+    step: str,
+    *,
+    host: str,
+    settings: TrainerLauncherSettings,
+) -> dict[str, Any]:
+    workers = spec.workers
+    limits: dict[str, Any] = {"memory": workers.memory}
+    if workers.gpus_per_node:
+        limits[workers.gpu_resource] = str(workers.gpus_per_node)
+    return {
+        "name": CONTAINER,
+        "image": workers.image or settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "args": ["train", "--stage", step],
+        "env": [
+            {"name": name, "value": value}
+            for name, value in _environment(run, spec, host=host, settings=settings).items()
+        ],
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "resources": {"requests": {"cpu": workers.cpu, **limits}, "limits": limits},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        # Of one that was killed, the end of its log is all that there is.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            *(
+                {
+                    "name": f"claim-{number}",
+                    "mountPath": str(PurePosixPath(VOLUMES, claim)),
+                    "readOnly": not written,
+                }
+                for number, (claim, written) in enumerate(_claims(spec))
+            ),
+        ],
+    }
+
+
+def _environment(
+    run: Resource, spec: TrainingRunSpec, *, host: str, settings: TrainerLauncherSettings
+) -> dict[str, str]:
+    ours = {
+        environment.RUN: json.dumps(manifest(run), separators=(",", ":"), sort_keys=True),
+        environment.COORDINATOR: f"{host}-0.{host}",
+        environment.METRICS_PORT: str(METRICS_PORT),
+    }
+    if settings.verifier_address:
+        ours[environment.VERIFIER_ADDRESS] = settings.verifier_address
+    return {"HOME": "/tmp", **spec.workers.env, **ours}  # noqa: S108
+
+
+def _claims(spec: TrainingRunSpec) -> list[tuple[str, bool]]:
+    """Return the volumes of a run by name, and whether each is written."""
+    written = spec.checkpoints.volume
+    read = {located.volume for located in _read(spec)}
+    if spec.evaluation is not None:
+        read.add(spec.evaluation.volume)
+    return sorted((claim, claim == written) for claim in {*read, written} if claim is not None)
+
+
+def _read(spec: TrainingRunSpec) -> Iterator[Located]:
+    yield spec.model
+    yield from spec.data.reasoning
+    yield from spec.data.instruction
+    if spec.evaluation is not None and spec.evaluation.held_out is not None:
+        yield spec.evaluation.held_out
+
+
+def _memory(size: str) -> dict[str, str]:
+    return {"medium": "Memory", "sizeLimit": size}
+
+
+def _one_a_node(labels: dict[str, str]) -> dict[str, Any]:
+    """Spread pods over nodes where there are enough: each is written for a node of its own."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": labels},
+    }

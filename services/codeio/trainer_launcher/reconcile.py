@@ -1,0 +1,311 @@
+"""From what is asked for and what is there to what is to be done: a function, and no state.
+
+Steps are done in order, one at a time. What the Jobs can no longer tell stands in
+the status: which steps have succeeded, and how long pods have run. So a launcher
+that starts anew, or two looks where one would do, come to the same.
+
+A run that has failed stays as it is until its spec is changed. The step it failed
+in is then tried again, from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from codeio.runtime.errors import UsageError
+from codeio.trainer_launcher.children import child_name, job_of, made_of, service_of, tunable
+from codeio.trainer_launcher.conditions import State
+from codeio.trainer_launcher.observed import deadline_failure, failure_of, step_jobs
+from codeio.trainer_launcher.pod import manifest, pods_of
+from codeio.trainer_launcher.standing import active_time, read_status, status_of, time_text
+from codeio.training_run.manifest import parse_manifest
+from codeio.training_run.outcomes import Reason
+from codeio.training_run.spec import STAGES, steps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from codeio.runtime.settings import TrainerLauncherSettings
+    from codeio.trainer_launcher.api import Resource
+    from codeio.trainer_launcher.observed import StepJob
+    from codeio.training_run.spec import TrainingRunSpec
+    from codeio.training_run.status import Progress, TrainingRunStatus
+
+_RESTARTING = State("Running", "Restarting", "the pods of before are to end first")
+_CANCELLED = State(
+    "Failed", Reason.CANCELLED, "it was cancelled; checkpoints and models that are there stay"
+)
+_COMPLETED = State("Succeeded", Reason.COMPLETED)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the API server did not make a Job."""
+
+    message: str
+    final: bool
+    """Whether the same again would be refused again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What is there of a run's: labelled as such, whoever owns it."""
+
+    jobs: Sequence[Resource] = ()
+    pods: Sequence[Resource] = ()
+    services: Sequence[Resource] = ()
+    progress: Progress | None = None
+    """What the trainer said last, if it was asked."""
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done, in this order; at last the status is written."""
+
+    delete: tuple[Resource, ...] = ()
+    """Jobs."""
+    patch: tuple[tuple[Resource, dict[str, Any]], ...] = ()
+    """Jobs, and what to merge into them."""
+    apply: tuple[Resource, ...] = ()
+    """Services."""
+    create: Resource | None = None
+    """A Job."""
+    status: TrainingRunStatus | None = None
+    """None: there is nothing to be said any more."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What is to be done for the step that is the run's turn, and how the run stands with it."""
+
+    state: State
+    delete: bool = False
+    patch: dict[str, Any] = field(default_factory=dict)
+    make: bool = False
+    """Whether its Job is to be made."""
+
+
+def reconcile(
+    run: Resource, observed: Observed, *, settings: TrainerLauncherSettings, now: datetime
+) -> Plan:
+    """Return what is to be done for a run, so that it is as its spec says."""
+    metadata = run["metadata"]
+    if "deletionTimestamp" in metadata:
+        # Its children go with it; to make one now would be to leave it behind.
+        return Plan()
+    before = read_status(run)
+    jobs = step_jobs(run, observed.jobs, observed.pods)
+    try:
+        spec = parse_manifest(manifest(run), source=f"TrainingRun {metadata['name']}").spec
+    except UsageError as error:
+        # Its definition in this cluster is older than this launcher.
+        return _refused(run, before, jobs, str(error), now=now)
+    done = _done(spec, jobs, before)
+    current = _current(spec, jobs, done)
+    seconds, since = active_time(before, jobs, current, now=now)
+    left = None if spec.deadline_seconds is None else spec.deadline_seconds - seconds
+    strays = [
+        job
+        for job in jobs.values()
+        if job.step != current and not (job.is_finished or job.is_going)
+    ]
+    if current is None:
+        step = _Step(_COMPLETED)
+    else:
+        step = _step(run, spec, current, jobs.get(current), before, observed.refusal, left=left)
+    job = jobs.get(current) if current else None
+    services = {
+        service["metadata"]["name"]
+        for service in observed.services
+        if _owned(service, metadata["uid"])
+    }
+    needed = step.make or (job is not None and not (job.is_finished or step.delete))
+    missing = current is not None and child_name(metadata["name"], current) not in services
+    return Plan(
+        delete=(
+            *(stray.resource for stray in strays),
+            *([job.resource] if job and step.delete else []),
+        ),
+        patch=((job.resource, step.patch),) if job and step.patch else (),
+        apply=(service_of(run, current, settings=settings),)
+        if current and needed and missing
+        else (),
+        create=job_of(run, spec, current, settings=settings, seconds_left=_at_least_one(left))
+        if current and step.make
+        else None,
+        status=status_of(
+            run,
+            spec,
+            step.state,
+            before=before,
+            jobs=jobs,
+            done=done,
+            current=current,
+            progress=observed.progress,
+            active=(seconds, since),
+            now=time_text(now),
+        ),
+    )
+
+
+def _step(  # noqa: PLR0913, PLR0917
+    run: Resource,
+    spec: TrainingRunSpec,
+    current: str,
+    job: StepJob | None,
+    before: TrainingRunStatus,
+    refusal: Refusal | None,
+    *,
+    left: int | None,
+) -> _Step:
+    generation = run["metadata"].get("generation", 0)
+    failed = next(
+        (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
+        None,
+    )
+    if failed is not None and (failed.observed_generation or 0) >= generation:
+        return _stopped(State("Failed", failed.reason, failed.message), job)
+    if spec.cancel:
+        return _stopped(_CANCELLED, job)
+    if job is None:
+        return _made(spec, current, refusal, left=left)
+    if job.is_going:
+        return _Step(_paused() if spec.suspend else _RESTARTING)
+    changed = job.made_of != made_of(run, spec, current)
+    failure = failure_of(job, spec)
+    if failure is not None and not changed and failed is None:
+        return _stopped(State("Failed", *failure), job)
+    if failure is not None or changed or (spec.suspend and spec.queue_name is not None):
+        return _Step(_paused() if spec.suspend else _RESTARTING, delete=True)
+    return _Step(_going(spec, current, job, before), patch=_tuned(spec, job, left=left))
+
+
+def _made(
+    spec: TrainingRunSpec, current: str, refusal: Refusal | None, *, left: int | None
+) -> _Step:
+    """Return how a step begins that has no Job."""
+    if left is not None and left <= 0:
+        return _Step(State("Failed", *deadline_failure(spec)))
+    if refusal is not None and refusal.final:
+        return _Step(State("Failed", Reason.INVALID_SPEC, refusal.message))
+    if spec.queue_name is not None:
+        # What is suspended by its user is to take no place in the queue.
+        return _Step(_paused() if spec.suspend else _queued(spec), make=not spec.suspend)
+    if spec.suspend:
+        return _Step(_paused(), make=True)
+    told = refusal.message if refusal else f"0 of {pods_of(spec, current)} pods run"
+    return _Step(State("Running", "Starting", told), make=True)
+
+
+def _going(spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRunStatus) -> State:
+    """Return how a run stands whose Job is as it is to be."""
+    if spec.suspend:
+        return _paused(saving=bool(job.living))
+    if spec.queue_name is not None and job.is_suspended:
+        return _queued(spec)
+    pods = pods_of(spec, current)
+    if job.running < pods and not job.is_complete:
+        stage = next((each for each in before.stages if each.name == current), None)
+        known = stage is not None and stage.pod is not None
+        hindrance = f"; {job.hindrance}" if job.hindrance else ""
+        return State(
+            "Running",
+            "Restarting" if known else "Starting",
+            f"{job.running} of {pods} pods run{hindrance}",
+        )
+    return State("Running", "Training" if current in STAGES[spec.recipe] else "Evaluating")
+
+
+def _paused(*, saving: bool = False) -> State:
+    if saving:
+        return State("Suspended", "Suspending", "its pods save a checkpoint and end")
+    return State("Suspended", "Suspended", "it goes on when spec.suspend is false")
+
+
+def _queued(spec: TrainingRunSpec) -> State:
+    return State("Suspended", "Queued", f"it waits in the queue {spec.queue_name}")
+
+
+def _stopped(state: State, job: StepJob | None) -> _Step:
+    """Return how a Job is ended that has not ended: by its deadline, which keeps pods that ended.
+
+    Their logs are of use to whoever wants to know what went wrong. The others are
+    told to stop and save a checkpoint.
+    """
+    if job is None or job.is_finished or job.is_going:
+        return _Step(state)
+    if job.is_suspended or job.start_time is None:
+        return _Step(state, delete=True)
+    if job.spec.get("activeDeadlineSeconds") == 1:
+        return _Step(state)
+    return _Step(state, patch={"spec": {"activeDeadlineSeconds": 1}})
+
+
+def _tuned(spec: TrainingRunSpec, job: StepJob, *, left: int | None) -> dict[str, Any]:
+    """Return the merge patch of what is to change of a Job while it stays."""
+    wanted = tunable(spec, seconds_left=_at_least_one(left))
+    if left is None:
+        wanted["activeDeadlineSeconds"] = None
+    if spec.queue_name is None:
+        wanted["suspend"] = spec.suspend
+    changes = {key: value for key, value in wanted.items() if job.spec.get(key) != value}
+    if changes.get("suspend") is False or not job.is_finished:
+        return {"spec": changes} if changes else {}
+    return {}
+
+
+def _refused(
+    run: Resource,
+    before: TrainingRunStatus,
+    jobs: Mapping[str, StepJob],
+    told: str,
+    *,
+    now: datetime,
+) -> Plan:
+    state = State("Failed", Reason.INVALID_SPEC, told)
+    stopped = {name: _stopped(state, job) for name, job in jobs.items()}
+    return Plan(
+        delete=tuple(jobs[name].resource for name, step in stopped.items() if step.delete),
+        patch=tuple(
+            (jobs[name].resource, step.patch) for name, step in stopped.items() if step.patch
+        ),
+        status=status_of(
+            run,
+            None,
+            state,
+            before=before,
+            jobs=jobs,
+            active=active_time(before, jobs, None, now=now),
+            now=time_text(now),
+        ),
+    )
+
+
+def _done(
+    spec: TrainingRunSpec, jobs: Mapping[str, StepJob], before: TrainingRunStatus
+) -> frozenset[str]:
+    """Return the steps that have succeeded, whether or not their Jobs are still there."""
+    known = {stage.name for stage in before.stages if stage.state == "Succeeded"}
+    known |= {name for name, job in jobs.items() if job.is_complete}
+    return frozenset(known & set(steps_of(spec)))
+
+
+def _current(
+    spec: TrainingRunSpec, jobs: Mapping[str, StepJob], done: frozenset[str]
+) -> str | None:
+    """Return the step that is the run's turn: one that has begun ends before another begins."""
+    left = [step for step in steps_of(spec) if step not in done]
+    begun = [step for step in left if step in jobs and not jobs[step].is_finished]
+    return next(iter([*begun, *left]), None)
+
+
+def _at_least_one(left: int | None) -> int | None:
+    return None if left is None else max(1, left)
+
+
+def _owned(resource: Resource, uid: str) -> bool:
+    owners = resource["metadata"].get("ownerReferences") or ()
+    return any(owner["uid"] == uid for owner in owners)

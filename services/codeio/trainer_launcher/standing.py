@@ -1,0 +1,220 @@
+"""How a run stands, as its status says it."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from codeio.trainer_launcher.conditions import conditions_of
+from codeio.training_run.outcomes import Reason
+from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, steps_of
+from codeio.training_run.status import Score, StageStatus, TrainingRunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeio.trainer_launcher.api import Resource
+    from codeio.trainer_launcher.conditions import State
+    from codeio.trainer_launcher.observed import StepJob
+    from codeio.training_run.spec import TrainingRunSpec
+    from codeio.training_run.status import ConditionType, Progress
+
+
+def read_status(run: Resource) -> TrainingRunStatus:
+    """Return what the launcher last said of a run: nothing, if it was of another form."""
+    try:
+        return TrainingRunStatus.model_validate(run.get("status") or {})
+    except ValidationError:
+        return TrainingRunStatus()
+
+
+def status_of(  # noqa: PLR0913
+    run: Resource,
+    spec: TrainingRunSpec | None,
+    state: State,
+    *,
+    before: TrainingRunStatus,
+    jobs: Mapping[str, StepJob],
+    active: tuple[int, str | None],
+    now: str,
+    done: frozenset[str] = frozenset(),
+    current: str | None = None,
+    progress: Progress | None = None,
+) -> TrainingRunStatus:
+    """Return the status; without a spec that can be read, with no more than the state."""
+    generation = run["metadata"].get("generation", 0)
+    parts: dict[ConditionType, tuple[bool, str]] = {}
+    stages, checkpoint, scores = before.stages, before.checkpoint, before.scores
+    if progress is None or progress.stage != current:
+        progress = before.progress
+    if spec is not None:
+        parts = _parts(spec, before, done, progress)
+        stages = _stages(spec, state, before=before, jobs=jobs, done=done, current=current)
+        checkpoint = _checkpoint(run, spec, done)
+        scores = _scores(jobs) or before.scores
+    return TrainingRunStatus(
+        observed_generation=generation,
+        conditions=conditions_of(
+            state, parts=parts, before=before.conditions, generation=generation, now=now
+        ),
+        stages=stages,
+        progress=progress,
+        checkpoint=checkpoint,
+        scores=scores,
+        active_seconds=active[0],
+        active_since=active[1],
+    )
+
+
+def active_time(
+    before: TrainingRunStatus,
+    jobs: Mapping[str, StepJob],
+    current: str | None,
+    *,
+    now: datetime,
+) -> tuple[int, str | None]:
+    """Return the seconds that pods have run in stretches that are over, and since when they run.
+
+    A stretch that is over is added once: with it, its beginning goes from the status.
+    """
+    seconds, since = before.active_seconds, before.active_since
+    job = jobs.get(current) if current else None
+    running = job.start_time if job is not None and job.is_active else None
+    if since is not None and since != running:
+        of_it = next((each for each in jobs.values() if each.start_time == since), None)
+        if of_it is not None or running is None:
+            ended = of_it.stopped_at if of_it is not None else None
+            end = _time(ended) if ended else now
+            seconds += max(0, round((end - _time(since)).total_seconds()))
+    return seconds, running
+
+
+def time_text(at: datetime) -> str:
+    """Return a time as Kubernetes writes it, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _stages(  # noqa: PLR0913
+    spec: TrainingRunSpec,
+    state: State,
+    *,
+    before: TrainingRunStatus,
+    jobs: Mapping[str, StepJob],
+    done: frozenset[str],
+    current: str | None,
+) -> tuple[StageStatus, ...]:
+    known = {stage.name: stage for stage in before.stages}
+    stages = []
+    for name in steps_of(spec):
+        old, job = known.get(name, StageStatus(name=name, state="Waiting")), jobs.get(name)
+        if name in done:
+            stages.append(_succeeded(old, job))
+        elif name == current:
+            stages.append(_current(old, job, state))
+        else:
+            stages.append(StageStatus(name=name, state="Waiting"))
+    return tuple(stages)
+
+
+def _succeeded(old: StageStatus, job: StepJob | None) -> StageStatus:
+    if job is None:
+        return old
+    result = job.result
+    details = result.details if result is not None else {}
+    tokens = _number(details.get("tokens"))
+    return old.model_copy(
+        update={
+            "state": "Succeeded",
+            "job": job.name,
+            "pod": old.pod or _pod_name(job),
+            "start_time": old.start_time or job.start_time,
+            "completion_time": old.completion_time or job.stopped_at,
+            "loss": old.loss if (loss := _number(details.get("loss"))) is None else loss,
+            "tokens": old.tokens if tokens is None else round(tokens),
+        }
+    )
+
+
+def _current(old: StageStatus, job: StepJob | None, state: State) -> StageStatus:
+    update: dict[str, Any] = {"state": state.standing, "job": None, "completion_time": None}
+    if job is not None:
+        update["job"] = job.name
+        update["start_time"] = old.start_time or job.start_time
+        if job.has_failed:
+            update["completion_time"] = job.stopped_at
+    if state.standing == "Failed":
+        update["pod"] = old.pod or (_pod_name(job) if job is not None else None)
+    elif job is None or job.is_going or state.standing == "Suspended":
+        # The next one is none that was made anew for one that went away.
+        update["pod"] = None
+    elif (pod := _pod_name(job)) is not None and pod != old.pod:
+        update["pod"] = pod
+        update["restarts"] = old.restarts + (old.pod is not None)
+    return old.model_copy(update=update)
+
+
+def _pod_name(job: StepJob) -> str | None:
+    pod = job.first_pod
+    return None if pod is None else str(pod["metadata"]["name"])
+
+
+def _parts(
+    spec: TrainingRunSpec,
+    before: TrainingRunStatus,
+    done: frozenset[str],
+    progress: Progress | None,
+) -> dict[ConditionType, tuple[bool, str]]:
+    def part(holds: bool) -> tuple[bool, str]:
+        return holds, Reason.COMPLETED if holds else "Waiting"
+
+    stages = STAGES[spec.recipe]
+    prepared = any(
+        condition.type == "DataPrepared" and condition.status == "True"
+        for condition in before.conditions
+    )
+    # Steps are told of when a stage's samples are there as tokens.
+    trains = progress is not None and progress.stage in stages and progress.steps is not None
+    parts: dict[ConditionType, tuple[bool, str]] = {
+        "DataPrepared": part(prepared or trains or bool(done & set(stages)))
+    }
+    if spec.evaluation is not None:
+        measured = {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec))
+        parts["Evaluated"] = part(measured <= done)
+    return parts
+
+
+def _checkpoint(run: Resource, spec: TrainingRunSpec, done: frozenset[str]) -> str | None:
+    trained = [stage for stage in STAGES[spec.recipe] if stage in done]
+    if not trained:
+        return None
+    name = run["metadata"]["name"]
+    return str(PurePosixPath(spec.checkpoints.path, name, "models", trained[-1]))
+
+
+def _scores(jobs: Mapping[str, StepJob]) -> tuple[Score, ...]:
+    """Return the table of the last evaluation, which holds the one before."""
+    for step in (EVALUATE_AFTER, EVALUATE_BEFORE):
+        job = jobs.get(step)
+        if job is not None and job.is_complete and job.result is not None:
+            try:
+                return tuple(
+                    Score.model_validate(each) for each in job.result.details.get("scores", ())
+                )
+            except (ValidationError, TypeError):
+                return ()
+    return ()
+
+
+def _number(value: object) -> float | None:
+    """Return what JSON can hold of a figure."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

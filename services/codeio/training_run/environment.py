@@ -1,0 +1,10 @@
+"""What the launcher tells a pod by environment variables, and the trainer reads."""
+
+RUN = "CODEIO_TRAINING_RUN"
+"""The manifest as JSON."""
+COORDINATOR = "CODEIO_TRAINING_COORDINATOR"
+"""The host of the first pod."""
+METRICS_PORT = "CODEIO_TRAINING_METRICS_PORT"
+"""Where the first process answers HTTP."""
+VERIFIER_ADDRESS = "CODEIO_VERIFIER_ADDRESS"
+"""Who grades predicted outputs and inputs, as HOST:PORT; `codeio.rewards` reads it too."""

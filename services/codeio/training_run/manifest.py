@@ -1,0 +1,78 @@
+"""Reads a training run from YAML."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, ValidationError
+
+from codeio.runtime.errors import UsageError
+from codeio.training_run.spec import Part, TrainingRunSpec
+
+GROUP = "codeio.dev"
+VERSION = "v1alpha1"
+KIND = "TrainingRun"
+PLURAL = "trainingruns"
+
+LONGEST_NAME = 40
+"""With a stage's name and a pod's number behind it, a host's name of at most 63 characters."""
+
+
+class Metadata(Part):
+    """Of metadata, what matters here; the rest is the API server's."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=LONGEST_NAME)]
+
+
+class TrainingRun(Part):
+    """A training run as a manifest has it."""
+
+    model_config = ConfigDict(extra="ignore")  # a status, of one that was got
+
+    api_version: Literal["codeio.dev/v1alpha1"]
+    kind: Literal["TrainingRun"]
+    metadata: Metadata
+    spec: TrainingRunSpec
+
+
+def read_manifest(text: str, *, source: str) -> TrainingRun:
+    """Return the training run that YAML or JSON describes.
+
+    Raises:
+        UsageError: it describes none; the message names `source`, the field and what is wrong.
+    """
+    try:
+        documents = [each for each in yaml.safe_load_all(text) if each is not None]
+    except yaml.YAMLError as error:
+        raise UsageError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise UsageError(f"{source} must hold one TrainingRun")
+    return parse_manifest(documents[0], source=source)
+
+
+def parse_manifest(document: dict[str, Any], *, source: str) -> TrainingRun:
+    """Do as `read_manifest` for what has been read already.
+
+    Raises:
+        UsageError: see `read_manifest`.
+    """
+    # As JSON, which is how the API server gets it: there `2` is no text, and `true` no number.
+    text = json.dumps(document, default=str)
+    try:
+        return TrainingRun.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {_first_error(error)}") from error
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "there is no such field"
+    others = error.error_count() - 1
+    return f"{place or 'spec'}: {message}" + (f" (and {others} more)" if others else "")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codeio.evaluation.bootstrap import estimate
+
+shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@settings(max_examples=25)
+@given(shares)
+def test_the_mean_lies_in_its_interval(scores: list[float]) -> None:
+    found = estimate(scores)
+    assert found.value == pytest.approx(np.mean(scores))
+    assert min(scores) - 1e-9 <= found.low <= found.high <= max(scores) + 1e-9
+
+
+def test_the_interval_is_that_of_the_binomial() -> None:
+    scores = [1.0] * 60 + [0.0] * 140
+    found = estimate(scores)
+    error = 1.96 * (0.3 * 0.7 / 200) ** 0.5
+    assert found.low == pytest.approx(0.3 - error, abs=0.01)
+    assert found.high == pytest.approx(0.3 + error, abs=0.01)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    held = 0
+    for number in range(150):
+        found = estimate(list(rng.binomial(1, 0.4, size=80).astype(float)), seed=number)
+        held += found.low <= 0.4 <= found.high
+    assert 0.88 <= held / 150 <= 0.99
+
+
+def test_questions_of_one_program_are_drawn_together() -> None:
+    scores = [1.0] * 50 + [0.0] * 50
+    alone = estimate(scores)
+    together = estimate(scores, clusters=[str(number // 10) for number in range(100)])
+    assert together.value == alone.value
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+
+
+def test_a_seed_gives_the_same_again() -> None:
+    scores = [0.0, 1.0, 1.0, 0.5]
+    assert estimate(scores, seed=5) == estimate(scores, seed=5)
+    with pytest.raises(ValueError, match="no scores"):
+        estimate([])

@@ -1,0 +1,155 @@
+"""A packed row must teach exactly what its samples teach one by one."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, GraniteConfig, GraniteForCausalLM
+
+from codeio.trainer import head
+from codeio.trainer.attention import Samples, packed_attention
+from codeio.trainer.head import summed_loss
+from codeio.trainer.model import Learner, empty_model, read_model, read_tokenizer
+from codeio.trainer.parallel import row_of
+from codeio.training_run.outcomes import Reason, RunError
+from codeio.training_run.spec import Model
+from tests.trainer.work import packed, samples_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CPU = torch.device("cpu")
+
+
+def test_a_packed_row_has_the_losses_and_gradients_of_its_samples(tiny_model: Path) -> None:
+    rows = samples_of(0, count=5)
+    learner = Learner(read_model(Model(path=str(tiny_model)), tiny_model), dtype=torch.float32)
+    loss = learner(*row_of(packed(rows), CPU))
+    loss.backward()
+    ours = {name: each.grad.clone() for name, each in learner.model.named_parameters()}
+
+    plain = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    total = torch.zeros(())
+    for row in rows:
+        logits = plain(torch.from_numpy(row.input_ids)[None]).logits[0]
+        total = total + functional.cross_entropy(
+            logits, torch.from_numpy(row.labels), ignore_index=-100, reduction="sum"
+        )
+    total.backward()
+
+    assert float(loss.detach()) == pytest.approx(float(total.detach()), rel=1e-5)
+    for name, each in plain.named_parameters():
+        torch.testing.assert_close(ours[name], each.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_a_token_does_not_see_the_sample_before(tiny_model: Path) -> None:
+    rows = samples_of(1, count=2)
+    model = read_model(Model(path=str(tiny_model)), tiny_model).eval()
+    learner = Learner(model, dtype=torch.float32)
+    first = len(rows[0].input_ids)
+    before = learner.hidden(*row_of(packed(rows), CPU)[:2], row_of(packed(rows), CPU)[3])
+    rows[0].input_ids[:] = 7
+    after = learner.hidden(*row_of(packed(rows), CPU)[:2], row_of(packed(rows), CPU)[3])
+    assert torch.equal(before[first:], after[first:])
+    assert not torch.equal(before[:first], after[:first])
+
+
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_a_window_bounds_how_far_back_a_token_reads(window: int) -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, heads, 9, 8) for heads in (4, 2, 2))
+    samples = Samples(torch.tensor([0, 4, 9], dtype=torch.int32), (4, 5))
+    read, _ = packed_attention(
+        torch.nn.Identity(), query, key, value, None, sliding_window=window, **samples.for_model
+    )
+    place = torch.arange(9)
+    sample = (place >= 4).long()
+    back = place[:, None] - place[None, :]
+    seen = (back >= 0) & (back < window) & (sample[:, None] == sample[None, :])
+    wide = (each.repeat_interleave(2, dim=1) for each in (key, value))
+    expected = functional.scaled_dot_product_attention(query, *wide, attn_mask=seen)
+    torch.testing.assert_close(read, expected.transpose(1, 2))
+
+
+def test_what_attention_cannot_do_is_refused() -> None:
+    samples = Samples(torch.tensor([0, 2], dtype=torch.int32), (2,))
+    parts = [torch.zeros(1, 1, 2, 8)] * 3
+    with pytest.raises(RunError, match="Identity needs softcap"):
+        packed_attention(torch.nn.Identity(), *parts, None, softcap=30.0, **samples.for_model)
+
+
+@settings(max_examples=20, deadline=None)
+@given(positions=st.integers(0, 9), chunk=st.integers(1, 10), seed=st.integers(0, 99))
+def test_the_loss_in_chunks_is_cross_entropy(positions: int, chunk: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    hidden = torch.randn(positions, 6, dtype=torch.float32, requires_grad=True)
+    weight = torch.randn(11, 6, dtype=torch.float32, requires_grad=True)
+    labels = torch.randint(11, (positions,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(head, "_POSITIONS", chunk)
+        (summed_loss(hidden, weight, labels) * 3).backward()
+    ours = hidden.grad, weight.grad
+    hidden.grad = weight.grad = None
+    expected = functional.cross_entropy(hidden @ weight.T, labels, reduction="sum") * 3
+    expected.backward()
+    for one, other in zip(ours, (hidden.grad, weight.grad), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_row_where_nothing_is_learnt_still_reaches_all_parameters(tiny_model: Path) -> None:
+    row = samples_of(0, count=1)[0]
+    row.labels[:] = -100
+    learner = Learner(read_model(Model(path=str(tiny_model)), tiny_model), dtype=torch.float32)
+    loss = learner(*row_of(row, CPU))
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    grads = [each.grad for each in learner.parameters()]
+    assert all(each is not None and not each.any() for each in grads)
+
+
+def test_a_model_that_scales_its_logits_is_refused(tmp_path: Path) -> None:
+    config = GraniteConfig(
+        vocab_size=64,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        logits_scaling=4.0,
+    )
+    GraniteForCausalLM(config).save_pretrained(tmp_path)
+    with pytest.raises(RunError, match="GraniteForCausalLM cannot be trained") as caught:
+        read_model(Model(path=str(tmp_path)), tmp_path)
+    assert caught.value.reason is Reason.INVALID_SPEC
+
+
+def test_a_model_that_is_not_there_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    def message(folder: Path) -> str:
+        with pytest.raises(RunError) as caught:
+            read_model(Model(path=str(folder)), folder)
+        assert caught.value.reason is Reason.MODEL_NOT_FOUND
+        return str(caught.value)
+
+    assert "there is no model in" in message(tmp_path / "none")
+    assert "no model in" in message(tmp_path)  # an empty folder
+    damaged = shutil.copytree(tiny_model, tmp_path / "damaged")
+    (damaged / "model.safetensors").write_bytes(b"nothing")
+    assert str(damaged) in message(damaged)
+    with pytest.raises(RunError, match="named no/such at the hub"):
+        read_tokenizer(Model(name="no/such"), None)
+
+
+def test_an_empty_model_has_the_shape_of_the_real_one(tiny_model: Path) -> None:
+    model = Model(path=str(tiny_model))
+    empty, real = empty_model(model, tiny_model), read_model(model, tiny_model)
+    assert {n: p.shape for n, p in empty.named_parameters()} == {
+        n: p.shape for n, p in real.named_parameters()
+    }
+    assert empty.lm_head.weight is empty.model.embed_tokens.weight
+    assert bool(real.lm_head.weight.isfinite().all())

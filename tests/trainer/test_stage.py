@@ -1,0 +1,177 @@
+"""A stage trains, and whatever stops it, it goes on with the very same losses."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from codeio.training_run.outcomes import ExitCode, Reason
+from tests.trainer.ranks import run_ranks, started
+from tests.trainer.work import stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLED = -signal.SIGKILL
+
+
+def manifest(model: Path, root: Path, **spec: Any) -> dict[str, Any]:
+    """Return a run of ten steps of four samples, with a checkpoint after each third."""
+    rows = root / "rows.jsonl"
+    if not rows.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        with rows.open("w", encoding="utf-8") as file:
+            for number in range(40):
+                chat = [
+                    {"role": "user", "content": f"def f(x): return x * {number}; f({number % 7})?"},
+                    {"role": "assistant", "content": f"It is {number * (number % 7)}."},
+                ]
+                file.write(json.dumps({"messages": chat}) + "\n")
+    return {
+        "apiVersion": "codeio.dev/v1alpha1",
+        "kind": "TrainingRun",
+        "metadata": {"name": "tiny"},
+        "spec": {
+            "model": {"path": str(model)},
+            "data": {"reasoning": [{"path": str(rows)}]},
+            "hyperparameters": {"learningRate": 0.01, "batchSize": 4, "maxLength": 128},
+            "execution": {"precision": "Float32", "tokensPerDevice": 128},
+            "checkpoints": {"path": str(root / "runs"), "everySteps": 3, "keep": 2},
+            **spec,
+        },
+    }
+
+
+def losses(root: Path) -> dict[int, float]:
+    lines = (root / "runs/tiny/metrics/reasoning.jsonl").read_text(encoding="utf-8").splitlines()
+    figures = [json.loads(line) for line in lines]
+    assert [each["step"] for each in figures] == sorted({each["step"] for each in figures})
+    return {each["step"]: each["loss"] for each in figures}
+
+
+def checkpoints(root: Path) -> list[str]:
+    return sorted(each.name for each in (root / "runs/tiny/checkpoints/reasoning").iterdir())
+
+
+def killed_by(trap: str, world: int, described: dict[str, Any]) -> None:
+    """Run until the first process is killed."""
+    with started(world, stage, described, trap) as ranks:
+        ranks.processes[0].join(200)
+        assert ranks.processes[0].exitcode == KILLED
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing stopped."""
+    root = tmp_path_factory.mktemp("whole")
+    [ended] = run_ranks(1, stage, manifest(tiny_model, root))
+    assert ended["reason"] == Reason.COMPLETED
+    assert ended["details"]["step"] == 10
+    return root
+
+
+def test_a_stage_learns_and_leaves_a_model(whole: Path, tiny_model: Path) -> None:
+    by_step = losses(whole)
+    assert list(by_step) == list(range(1, 11))
+    assert by_step[10] < by_step[1] - 0.5
+    assert checkpoints(whole) == ["step-00000009", "step-00000010"]
+    trained = whole / "runs/tiny/models/reasoning"
+    model, before = (AutoModelForCausalLM.from_pretrained(each) for each in (trained, tiny_model))
+    assert model.dtype == before.dtype
+    assert type(model) is type(before)
+    assert not model.lm_head.weight.equal(before.lm_head.weight)
+    assert AutoTokenizer.from_pretrained(trained).chat_template
+    assert model.generation_config.eos_token_id == before.generation_config.eos_token_id
+    assert any((whole / "runs/tiny/tensorboard/reasoning").iterdir())
+
+
+def test_a_finished_stage_is_not_trained_again_nor_taken_for_another(
+    whole: Path, tiny_model: Path
+) -> None:
+    model = whole / "runs/tiny/models/reasoning/model.safetensors"
+    written = model.stat().st_mtime_ns
+    described = manifest(tiny_model, whole)
+    [ended] = run_ranks(1, stage, described)
+    assert (ended["reason"], ended["details"]["step"]) == (Reason.COMPLETED, 10)
+    described["spec"]["hyperparameters"]["learningRate"] = 0.02
+    [ended] = run_ranks(1, stage, described)
+    assert ended["code"] == ExitCode.USER_ERROR
+    assert "learning_rate = 0.01, and now it is 0.02" in ended["message"]
+    assert model.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("trap", ["kill@5/0", "kill-in-save@6/0"])
+def test_a_killed_stage_goes_on_with_the_same_losses(
+    trap: str, whole: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    described = manifest(tiny_model, tmp_path)
+    killed_by(trap, 1, described)
+    assert "step-00000003" in checkpoints(tmp_path)
+    assert "step-00000006" not in checkpoints(tmp_path)
+    [ended] = run_ranks(1, stage, described)
+    assert ended["reason"] == Reason.COMPLETED
+    assert losses(tmp_path) == losses(whole)
+    assert checkpoints(tmp_path) == ["step-00000009", "step-00000010"]  # no remnants
+
+
+def test_two_processes_with_shards_stop_together_when_one_is_told_to_and_go_on(
+    tiny_model: Path, tmp_path: Path, whole: Path
+) -> None:
+    execution = {"precision": "Float32", "tokensPerDevice": 128, "parallelism": "FSDP"}
+    straight = manifest(tiny_model, tmp_path / "straight", execution=execution)
+    assert run_ranks(2, stage, straight)[0]["reason"] == Reason.COMPLETED
+    described = manifest(tiny_model, tmp_path / "stopped", execution=execution)
+    ended = run_ranks(2, stage, described, "stop@4/1")
+    for each in ended:
+        assert each["code"] == ExitCode.DISRUPTED
+        assert "after step 5, which is saved" in each["message"]
+    assert checkpoints(tmp_path / "stopped") == ["step-00000003", "step-00000005"]
+    assert run_ranks(2, stage, described)[0]["reason"] == Reason.COMPLETED
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
+    by_step = losses(whole)
+    for step, loss in losses(tmp_path / "straight").items():
+        assert loss == pytest.approx(by_step[step], rel=1e-3)
+
+
+def test_a_lost_process_is_noticed_by_the_other(tiny_model: Path, tmp_path: Path) -> None:
+    execution = {"parallelism": "DDP"}
+    described = manifest(tiny_model, tmp_path, execution=execution)
+    with started(2, stage, described, "kill@4/1") as ranks:
+        told = ranks.result(0)
+    assert (told["reason"], told["code"]) == (Reason.DISRUPTED, ExitCode.DISRUPTED)
+
+
+def test_what_one_process_finds_wrong_all_tell(tiny_model: Path, tmp_path: Path) -> None:
+    described = manifest(tiny_model, tmp_path)
+    ended = run_ranks(2, stage, described, "memory@4/1")
+    assert [each["reason"] for each in ended] == [Reason.OUT_OF_MEMORY] * 2
+    assert [each["code"] for each in ended] == [ExitCode.OUT_OF_MEMORY] * 2
+    # One alone knows of the model that is missing, and the other waits for it.
+    described["spec"]["model"] = {"path": str(tmp_path / "none")}
+    ended = run_ranks(2, stage, described)
+    assert [each["reason"] for each in ended] == [Reason.MODEL_NOT_FOUND] * 2
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_anything_is_made_of_it(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    [ended] = run_ranks(1, stage, manifest(tiny_model, tmp_path), "nan@4/0")
+    assert (ended["reason"], ended["code"]) == (Reason.NON_FINITE_LOSS, ExitCode.USER_ERROR)
+    assert "the loss of step 5 of reasoning is not finite: lower learningRate" in ended["message"]
+    assert checkpoints(tmp_path) == ["step-00000003"]
+    assert list(losses(tmp_path)) == [1, 2, 3, 4]
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(
+    tiny_model: Path, tmp_path: Path, whole: Path
+) -> None:
+    described = manifest(tiny_model, tmp_path)
+    [ended] = run_ranks(1, stage, described, "full-in-save@6/0")
+    assert (ended["reason"], ended["code"]) == (Reason.STORAGE_FULL, ExitCode.USER_ERROR)
+    assert checkpoints(tmp_path) == ["step-00000003"]
+    assert run_ranks(1, stage, described)[0]["reason"] == Reason.COMPLETED
+    assert losses(tmp_path) == losses(whole)

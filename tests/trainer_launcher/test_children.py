@@ -1,0 +1,111 @@
+"""Jobs, Services and pods: valid, restricted, and made of what the user asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from codeio.trainer_launcher.children import job_of, service_of
+from codeio.trainer_launcher.pod import manifest
+from codeio.training_run.manifest import parse_manifest
+from codeio.training_run.spec import steps_of
+from tests.trainer_launcher.conftest import SETTINGS, SPEC
+
+LARGE = {
+    "model": {"path": "big", "volume": "models"},
+    "data": {
+        "reasoning": [{"path": "snapshot", "volume": "data"}],
+        "instruction": [{"path": "chats", "volume": "data"}, {"path": "more", "volume": "work"}],
+    },
+    "recipe": "TwoStage",
+    "workers": {
+        "nodes": 8,
+        "gpusPerNode": 8,
+        "env": {"NCCL_DEBUG": "INFO", "CODEIO_TRAINING_RUN": "mine"},
+        "nodeSelector": {"pool": "gpus"},
+        "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+        "priorityClassName": "high",
+        "sharedMemory": "16Gi",
+    },
+    "checkpoints": {"path": "runs", "volume": "work"},
+    "evaluation": {"suites": ["gsm8k"], "volume": "suites"},
+    "deadlineSeconds": 1000,
+}
+RUNS = {"small": SPEC, "large": LARGE}
+
+
+def run_of(spec: dict[str, Any], name: str = "demo") -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "runs", "uid": "1"}, "spec": spec}
+
+
+def job(spec: dict[str, Any], step: str, name: str = "demo") -> dict[str, Any]:
+    run = run_of(spec, name)
+    read = parse_manifest(manifest(run), source="test").spec
+    return job_of(run, read, step, settings=SETTINGS, seconds_left=read.deadline_seconds)
+
+
+def variables(made: dict[str, Any]) -> dict[str, str]:
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+@pytest.mark.parametrize("spec", RUNS.values(), ids=RUNS)
+def test_children_are_valid_and_their_pods_restricted(spec: dict[str, Any]) -> None:
+    run = run_of(spec)
+    for step in steps_of(parse_manifest(manifest(run), source="test").spec):
+        made = job(spec, step)
+        kubernetes_validate.validate(made, "1.35", strict=True)
+        service = service_of(run, step, settings=SETTINGS)
+        kubernetes_validate.validate(service, "1.35", strict=True)
+        pod = made["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert pod["automountServiceAccountToken"] is False
+        # The longest host name is one that DNS takes, for the longest name of a run.
+        assert len(f"{'x' * 40}-{step}-1023") <= 63
+
+
+def test_pods_meet_by_the_name_of_the_first_one() -> None:
+    made = job(LARGE, "reasoning")
+    service = service_of(run_of(LARGE), "reasoning", settings=SETTINGS)
+    pod = made["spec"]["template"]
+    assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (8, 8)
+    assert pod["spec"]["subdomain"] == service["metadata"]["name"] == made["metadata"]["name"]
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert variables(made)["CODEIO_TRAINING_COORDINATOR"] == "demo-reasoning-0.demo-reasoning"
+    assert job(LARGE, "evaluate-after")["spec"]["completions"] == 1
+
+
+def test_a_claim_is_mounted_once_and_written_only_for_checkpoints() -> None:
+    [container] = job(LARGE, "reasoning")["spec"]["template"]["spec"]["containers"]
+    mounted = {each["mountPath"]: each.get("readOnly") for each in container["volumeMounts"]}
+    assert mounted == {
+        "/dev/shm": None, "/tmp": None, "/volumes/data": True, "/volumes/models": True,
+        "/volumes/suites": True, "/volumes/work": False,
+    }  # fmt: skip
+
+
+def test_the_pod_is_given_the_manifest_and_the_users_environment_beside_it() -> None:
+    given = variables(job(LARGE, "reasoning"))
+    assert json.loads(given["CODEIO_TRAINING_RUN"])["spec"] == LARGE
+    assert given["NCCL_DEBUG"] == "INFO"
+    assert given["HOME"] == "/tmp"
+
+
+def test_which_failures_are_tried_again() -> None:
+    spec = job(LARGE, "reasoning")["spec"]
+    rules = spec["podFailurePolicy"]["rules"]
+    assert [rule["action"] for rule in rules] == ["Ignore", "FailJob", "Ignore"]
+    assert rules[1]["onExitCodes"]["values"] == [2, 3]
+    assert rules[2]["onExitCodes"]["values"] == [75, 143]
+    assert spec["backoffLimit"] == 10

@@ -1,0 +1,181 @@
+"""The API server and Python hold a spec to the same rules."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from codeio.runtime.errors import UsageError
+from codeio.training_run.definition import resource_schema, structural
+from codeio.training_run.manifest import LONGEST_NAME, parse_manifest
+from codeio.training_run.spec import (
+    Band,
+    HeldOut,
+    Hyperparameters,
+    Model,
+    Part,
+    Source,
+    TrainingRunSpec,
+)
+from tests.training_run.api_server import broken_rules, defaulted, faults
+from tests.training_run.specs import manifest, smoke, values
+
+RESOURCE = resource_schema()
+SPEC = RESOURCE["properties"]["spec"]
+relaxed = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+def refusal(model: type[Part], value: Any) -> str | None:
+    """Return why Python refuses a value, or None if it takes it."""
+    try:
+        model.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return None
+
+
+@pytest.mark.parametrize("model", [Model, Source, HeldOut, Band, Hyperparameters])
+@relaxed
+@given(data=st.data())
+def test_a_parts_rules_agree(model: type[Part], data: st.DataObject) -> None:
+    schema = structural(model)
+    agree(schema, model, data.draw(values(schema, careful=False)))
+
+
+@relaxed
+@given(data=st.data())
+def test_the_rules_of_a_spec_agree(data: st.DataObject) -> None:
+    agree(SPEC, TrainingRunSpec, data.draw(values(SPEC)))
+
+
+def agree(schema: dict[str, Any], model: type[Part], value: Any) -> None:
+    """Assert that both refuse a value or neither does, and in the same words."""
+    value = defaulted(schema, value)
+    wrong = {each.partition(": ")[2] for each in faults(schema, value)}
+    told = refusal(model, value)
+    # Python stops at the first.
+    assert told in wrong if wrong else told is None
+
+
+@relaxed
+@given(data=st.data())
+def test_the_verdict_on_what_no_schema_allows_agrees(data: st.DataObject) -> None:
+    """One value of a spec that is right is made something else."""
+    spec = data.draw(values(SPEC))
+    assume(not faults(SPEC, defaulted(SPEC, spec)))
+    places = list(_places(spec))
+    *path, last = data.draw(st.sampled_from(places))
+    within = spec
+    for each in path:
+        within = within[each]
+    odd: list[Any] = ["", "x" * 2000, "A b", -1, 0, 1, 0.5, 1e9, True, [], {}, [1], {"a": 1}]
+    within[last] = data.draw(st.sampled_from(odd))
+    wrong = faults(SPEC, defaulted(SPEC, spec))
+    assert takes(manifest() | {"spec": spec}) is not bool(wrong), wrong
+
+
+def takes(document: dict[str, Any]) -> bool:
+    try:
+        parse_manifest(document, source="run.yaml")
+    except UsageError:
+        return False
+    return True
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, each in items:
+        yield (*path, key)
+        if isinstance(each, (dict, list)):
+            yield from _places(each, (*path, key))
+
+
+WRONG = {
+    "model": {"name": "a/b", "path": "/m"},
+    "data": {"reasoning": [{"path": "/d", "revision": "main"}]},
+    "recipe": "TwoStage",
+    "stages": {"instruction": {}},
+    "hyperparameters": {"epochs": 1, "steps": 5},
+    "workers": {"nodes": 2},
+}
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_each_rule_is_there(field: str) -> None:
+    spec = defaulted(SPEC, smoke() | {field: WRONG[field]})
+    [wrong] = faults(SPEC, spec)
+    assert wrong.endswith(str(refusal(TrainingRunSpec, spec)))
+
+
+CHANGES: dict[str, tuple[Any, bool]] = {
+    "model": ({"path": "/other"}, False),
+    "data": ({"reasoning": [{"path": "/other"}]}, False),
+    "recipe": ("Mixed", False),
+    "hyperparameters": ({"steps": 3}, False),
+    "stages": ({"reasoning": {"steps": 3}}, False),
+    "checkpoints": ({"path": "/other"}, False),
+    "seed": (1, False),
+    "execution": ({"parallelism": "DDP"}, True),
+    "workers": ({"cpu": "4"}, True),
+    "evaluation": ({"suites": ["gsm8k"]}, True),
+    "suspend": (True, True),
+    "cancel": (True, True),
+    "queueName": ("team", True),
+    "deadlineSeconds": (60, True),
+    "maxRestarts": (3, True),
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+@pytest.mark.parametrize("back", [False, True])
+def test_what_decides_the_result_never_changes(field: str, back: bool) -> None:
+    """Set where it was not, changed, and taken away: each is the same to a rule."""
+    value, allowed = CHANGES[field]
+    before = smoke()
+    after = smoke() | {field: value}
+    if field == "recipe":
+        for each in (before, after):
+            each["data"]["instruction"] = [{"path": "/chats"}]
+    if back:
+        before, after = after, before
+    old, new = defaulted(SPEC, before), defaulted(SPEC, after)
+    told = [each for each in faults(SPEC, new, old) if "cannot be changed" in each]
+    assert told == ([] if allowed else [f": {field} cannot be changed: make another run"])
+
+
+def test_a_run_is_cancelled_for_good() -> None:
+    running, cancelled = (defaulted(SPEC, smoke() | {"cancel": each}) for each in (False, True))
+    assert faults(SPEC, cancelled, running) == []
+    assert faults(SPEC, running, cancelled) == [": cancel cannot be taken back: make another run"]
+
+
+def test_every_field_is_known_to_change_or_not() -> None:
+    assert CHANGES.keys() == SPEC["properties"].keys()
+
+
+def test_what_stays_the_same_may_be_sent_again() -> None:
+    spec = defaulted(SPEC, smoke())
+    assert faults(SPEC, copy.deepcopy(spec), spec) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [("a", True), ("a" * LONGEST_NAME, True), ("a" * (LONGEST_NAME + 1), False), ("a.b", False)],
+)
+def test_names_are_such_that_hosts_can_be_named_after_them(name: str, taken: bool) -> None:
+    document = manifest() | {"metadata": {"name": name}}
+    # What metadata holds is the API server's to know.
+    schema = RESOURCE["properties"]["metadata"] | {"properties": {"name": {"type": "string"}}}
+    resource = RESOURCE | {"properties": RESOURCE["properties"] | {"metadata": schema}}
+    assert (not list(broken_rules(resource, document))) is taken
+    assert takes(document) is taken
