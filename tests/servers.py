@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from codeio.pipeline.serving import executor_service
+from codeio.pipeline.services.executor import service as executor_service
 from codeio.runtime.grpc_server import GrpcServer
 from codeio.runtime.settings import ServerSettings
 from codeio.v1.execution_pb2 import CallResult, ExecuteRequest, ExecuteResponse, Outcome
@@ -16,6 +16,7 @@ from codeio.v1.executor_service_pb2_grpc import ExecutorServiceServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
+    from codeio.runtime.grpc_server import Service
     from codeio.v1.execution_pb2 import Call
     from codeio.v1.executor_service_pb2 import ExecuteStreamRequest
 
@@ -69,14 +70,18 @@ class Servicer(ExecutorServiceServicer):
 
 
 @asynccontextmanager
-async def listening(servicer: Any, **settings: Any) -> AsyncIterator[GrpcServer]:
+async def listening(
+    servicer: Any, *, service: Callable[[Any], Service] = executor_service, **settings: Any
+) -> AsyncIterator[GrpcServer]:
     """A server that is there, but takes no calls yet."""
     chosen = ServerSettings(**{"port": 0, **settings})
-    async with GrpcServer([executor_service(servicer)], settings=chosen) as server:
+    async with GrpcServer([service(servicer)], settings=chosen) as server:
         yield server
 
 
 @asynccontextmanager
-async def serving(servicer: Any, **settings: Any) -> AsyncIterator[GrpcServer]:
-    async with listening(servicer, **settings) as server, server.accepting():
+async def serving(
+    servicer: Any, *, service: Callable[[Any], Service] = executor_service, **settings: Any
+) -> AsyncIterator[GrpcServer]:
+    async with listening(servicer, service=service, **settings) as server, server.accepting():
         yield server

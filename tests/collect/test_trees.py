@@ -65,8 +65,20 @@ def test_links_and_special_files_of_a_folder_are_passed_over(tmp_path: Path) -> 
     (code / "link.py").symlink_to(secret / "s.py")
     (code / "folder").symlink_to(secret)
     (code / "loop").symlink_to(code)
+    (code / "itself.py").symlink_to("itself.py")
     os.mkfifo(code / "pipe.py")
     assert paths(Folder(code)) == ["a.py"]
+
+
+def test_the_links_of_a_mounted_config_map_are_followed(tmp_path: Path) -> None:
+    mounted = tmp_path / "mounted"
+    write(mounted / "..2026_11_27", {"a.py": "a = 1"})
+    (mounted / "..data").symlink_to("..2026_11_27")
+    (mounted / "a.py").symlink_to("..data/a.py")
+    (mounted / "out.py").symlink_to("..data/../../secret.py")
+    (tmp_path / "secret.py").write_text("s = 1")
+    [entry] = Folder(mounted).entries()
+    assert (entry.path, entry.size, entry.read(9)) == ("a.py", 5, b"a = 1")
 
 
 def test_one_file_is_a_source_whatever_its_ending(collect: Collect, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -235,6 +236,24 @@ def test_codeio_has_the_columns_of_the_paper(tmp_path: Path) -> None:
     row = one_row(tmp_path / "revised", revised, "codeio")
     assert [row[f"turn_{n}"] for n in (1, 2, 3)] == [turn.response for turn in revised.turns]
     assert row["feedback_2"] == revised.turns[1].feedback
+
+
+def test_codeio_holds_the_whole_chat_of_right_and_wrong_samples(tmp_path: Path) -> None:
+    wrong = factory.sample(verdicts=(WRONG, WRONG, WRONG))
+    wrong.turns[2].prompt = ""  # then the feedback is what was shown
+    row = one_row(tmp_path, wrong, "codeio")
+    first, second, _ = wrong.turns
+    asked = [row["prompt"], row["prompt_2"], row["prompt_3"]]
+    assert asked == [first.prompt, second.prompt, second.feedback]
+
+
+def test_a_row_tells_the_scores_of_its_program(tmp_path: Path) -> None:
+    scored = factory.program()
+    scored.scores.update({"novelty": 0.5, "educational": 3, "broken": math.nan})
+    row = one_row(tmp_path, factory.sample(scored), "messages")
+    assert row["scores"] == '{"educational": 3.0, "novelty": 0.5}'
+    assert one_row(tmp_path / "none", factory.sample(), "verl")["scores"] == "{}"
+    assert "| `scores` | `string` |" in (tmp_path / "dataset" / "README.md").read_text()
 
 
 def test_verl_asks_a_task_once_with_a_truth_to_score_against(tmp_path: Path) -> None:

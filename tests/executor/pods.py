@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class Pod:
 
     name: str
     address: str
+    probes: str
     process: asyncio.subprocess.Process
     said: list[str]
     _runsc: list[str]
@@ -70,6 +72,15 @@ class Pod:
         told, _ = await asked.communicate()
         ids = json.loads(told)
         return [str(each) for each in ids]
+
+    async def asked(self, path: str) -> str:
+        """Return what the pod says by HTTP, as to Kubernetes and Prometheus."""
+
+        def get() -> str:
+            with urllib.request.urlopen(f"http://{self.probes}{path}", timeout=30) as answer:
+                return str(answer.read().decode())
+
+        return await asyncio.to_thread(get)
 
     async def terminate(self) -> None:
         """Send what Kubernetes does when a pod is to go."""
@@ -111,7 +122,8 @@ async def pod(*, workers: int = 2, network: Network = LOOPBACK) -> AsyncIterator
             assert said, f"the pod ended with status {await process.wait()}"
             assert said[0].startswith("serving sandbox on"), said
             port = said[0].partition(",")[0].rpartition(":")[2]
-            yield Pod(folder.name, f"{network.host}:{port}", process, said, command)
+            probes = f"{network.host}:{said[0].rpartition(':')[2]}"
+            yield Pod(folder.name, f"{network.host}:{port}", probes, process, said, command)
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -145,6 +157,7 @@ def _bundle(workers: int, network: Network) -> dict[str, Any]:
         "CODEIO_SANDBOX__WORKERS": str(workers),
     }
     serve = ["serve", "sandbox", "--host", network.listen, "--port", "0"]
+    serve += ["--metrics-port", "0"]
     # Rootless runsc maps one user only, its own, as 0.
     user = 65534 if os.geteuid() == 0 else 0
     kinds = ("pid", "ipc", "uts", "mount")

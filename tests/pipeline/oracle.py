@@ -41,6 +41,11 @@ def write_programs(path: Path, count: int) -> None:
             file.write(json.dumps(row) + "\n")
 
 
+def knows(text: str) -> bool:
+    """Tell whether a conversation is about one of the programs written here."""
+    return _NUMBERS.search(text) is not None
+
+
 def right_answer(text: str) -> str:
     """Return the answer to the first question of a conversation."""
     found = _NUMBERS.search(text)

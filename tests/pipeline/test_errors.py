@@ -75,6 +75,32 @@ def test_a_setting_that_is_none(codeio: Codeio, code: Path, tmp_path: Path) -> N
     assert "settings.yaml" in told
 
 
+def test_a_section_of_the_settings_that_is_misspelt(
+    codeio: Codeio, code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Kubernetes names a Service that is called codeio-executor: no setting.
+    monkeypatch.setenv("CODEIO_EXECUTOR_PORT", "tcp://10.0.0.1:50051")
+    monkeypatch.setenv("CODEIO_LIMIT__CPU_SECONDS", "1")
+    told = refused(codeio, "run", code, out=tmp_path / "out")
+    assert "CODEIO_LIMIT__CPU_SECONDS" in told
+    assert "limits" in told
+
+
+def test_settings_of_a_file_that_have_no_name(codeio: Codeio, code: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("seed: 1\n1: 2\n")
+    told = refused(codeio, "run", code, "--config", "settings.yaml", out=tmp_path / "out")
+    assert "setting 1 in settings.yaml" in told
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:abc", "broker", "a:9092,b:"])
+def test_a_broker_that_cannot_be_one(
+    codeio: Codeio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, servers: str
+) -> None:
+    monkeypatch.setenv("CODEIO_KAFKA__BOOTSTRAP_SERVERS", servers)
+    told = refused(codeio, "snapshot", out=tmp_path / "out")
+    assert "which is not HOST:PORT" in told
+
+
 def test_a_teacher_that_is_not_named(codeio: Codeio, code: Path, tmp_path: Path) -> None:
     told = refused(codeio, "run", code, "--teacher", "openai", out=tmp_path / "out")
     assert "CODEIO_TEACHER__MODEL" in told

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from codeio.v1.records_pb2 import Verdict
 from tests.language_model.small_model import MODEL
 from tests.pipeline.conftest import CODE
 from tests.pipeline.test_language_model import Runs
 
-if TYPE_CHECKING:
-    import pytest
-
 SERVER = Path(__file__).parents[1] / "language_model/small_model.py"
 
 
+# On two cores that others use too a model, even a small one, takes its time.
+@pytest.mark.timeout(900)
 async def test_a_real_model_reasons_and_revises_and_its_samples_are_judged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,12 +67,22 @@ class LogContract:
     """The suite. `reopen` closes the log and opens the same one anew."""
 
     @pytest.fixture
-    async def topic(self, log: Log) -> str:
-        return fresh("topic")
+    def new_topic(self) -> Callable[[str], str]:
+        """Names topics of one partition, which are there when they are used."""
+        return fresh
+
+    @pytest.fixture
+    def topic(self, new_topic: Callable[[str], str]) -> str:
+        return new_topic("topic")
 
     @pytest.fixture
     async def reopen(self) -> Callable[[Log], Awaitable[Log]]:
         raise NotImplementedError
+
+    async def seen(self, consumer: Consumer, *, messages: int) -> None:
+        """Return when the consumer knows of so many that are not committed."""
+        while consumer.lag < messages:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     async def test_messages_come_back_whole_and_in_order(self, log: Log, topic: str) -> None:
         await log.append(entries(topic, 200))
@@ -119,18 +129,22 @@ class LogContract:
         consumer.wake()
         assert await consumer.poll(10) == []
 
-    async def test_earlier_topics_go_first(self, log: Log) -> None:
-        urgent, ordinary = fresh("urgent"), fresh("ordinary")
+    async def test_earlier_topics_go_first(self, log: Log, new_topic: Callable[[str], str]) -> None:
+        urgent, ordinary = new_topic("urgent"), new_topic("ordinary")
         await log.append(entries(ordinary, 50) + entries(urgent, 5))
         consumer = await log.subscribe(fresh("group"), [urgent, ordinary])
+        await self.seen(consumer, messages=55)
         first = await take(consumer, 8, limit=1)
         assert [m.partition.topic for m in first] == [urgent] * 5 + [ordinary] * 3
         await log.append(entries(urgent, 2, start=5))
+        await self.seen(consumer, messages=57)
         then = await take(consumer, 3, limit=1)
         assert [m.partition.topic for m in then] == [urgent, urgent, ordinary]
 
-    async def test_a_paused_partition_gives_nothing_and_loses_nothing(self, log: Log) -> None:
-        first, second = fresh("first"), fresh("second")
+    async def test_a_paused_partition_gives_nothing_and_loses_nothing(
+        self, log: Log, new_topic: Callable[[str], str]
+    ) -> None:
+        first, second = new_topic("first"), new_topic("second")
         await log.append(entries(first, 3) + entries(second, 3))
         consumer = await log.subscribe(fresh("group"), [first, second])
         (message,) = await take(consumer, 1)
@@ -141,8 +155,10 @@ class LogContract:
         assert {m.partition.topic for m in got} == {second}
         assert [m.value for m in await take(consumer, 2)] == [b"value 1", b"value 2"]
 
-    async def test_a_commit_writes_outputs_and_positions(self, log: Log, topic: str) -> None:
-        group, target = fresh("group"), fresh("target")
+    async def test_a_commit_writes_outputs_and_positions(
+        self, log: Log, new_topic: Callable[[str], str], topic: str
+    ) -> None:
+        group, target = fresh("group"), new_topic("target")
         await log.append(entries(topic, 10))
         consumer = await log.subscribe(group, [topic])
         messages = await take(consumer, 4)
@@ -175,9 +191,9 @@ class LogContract:
         assert (one.lag, other.lag) == (0, 10)
 
     async def test_a_member_that_lost_its_partitions_cannot_commit(
-        self, log: Log, topic: str
+        self, log: Log, new_topic: Callable[[str], str], topic: str
     ) -> None:
-        group, target = fresh("group"), fresh("target")
+        group, target = fresh("group"), new_topic("target")
         await log.append(entries(topic, 10))
         zombie = await log.subscribe(group, [topic])
         messages = await take(zombie, 5)
@@ -191,9 +207,9 @@ class LogContract:
         assert position.offset == messages[-1].offset + 6
 
     async def test_a_successor_sees_all_that_was_committed_before_it(
-        self, log: Log, topic: str
+        self, log: Log, new_topic: Callable[[str], str], topic: str
     ) -> None:
-        group, target = fresh("group"), fresh("target")
+        group, target = fresh("group"), new_topic("target")
         await log.append(entries(topic, 10))
         consumer = await log.subscribe(group, [topic])
         committing = asyncio.create_task(
@@ -222,8 +238,10 @@ class LogContract:
         consumer = await log.subscribe(group, [topic])
         await nothing_comes(consumer)
 
-    async def test_many_who_commit_at_once_do_not_mix(self, log: Log) -> None:
-        source, target = fresh("source"), fresh("target")
+    async def test_many_who_commit_at_once_do_not_mix(
+        self, log: Log, new_topic: Callable[[str], str]
+    ) -> None:
+        source, target = new_topic("source"), new_topic("target")
         await log.append(entries(source, 20))
         consumers = [await log.subscribe(fresh("group"), [source]) for _ in range(5)]
 

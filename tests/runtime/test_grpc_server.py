@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,10 +18,17 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from grpc_status import rpc_status
 
+from codeio.pipeline.services.verifier import service as verifier_service
 from codeio.runtime.errors import Overloaded, Rejected, TransientError, UsageError
 from codeio.v1.execution_pb2 import Call, CallResult, ExecuteRequest
 from codeio.v1.executor_service_pb2 import DescribeEnvironmentRequest, ExecuteStreamRequest
 from codeio.v1.executor_service_pb2_grpc import ExecutorServiceStub
+from codeio.v1.verifier_service_pb2 import (
+    VerifyRequest,
+    VerifyStreamRequest,
+    VerifyStreamResponse,
+)
+from codeio.v1.verifier_service_pb2_grpc import VerifierServiceServicer, VerifierServiceStub
 from tests.servers import Servicer, listening, serving
 
 if TYPE_CHECKING:
@@ -331,6 +339,109 @@ async def test_a_client_that_leaves_amid_a_flood_of_answers_ends_the_stream() ->
     assert lines == []
 
 
+SILENT_CLIENT = """
+import sys, grpc
+from codeio.v1.execution_pb2 import Call, ExecuteRequest
+from codeio.v1.executor_service_pb2 import ExecuteStreamRequest
+from codeio.v1.executor_service_pb2_grpc import ExecutorServiceStub
+
+stub = ExecutorServiceStub(grpc.insecure_channel(sys.argv[1]))
+answers = stub.ExecuteStream(ExecuteStreamRequest(request=ExecuteRequest(calls=[Call()])))
+next(answers)
+print("reads no more", flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_client_that_dies_while_an_answer_waits_for_it_is_no_error() -> None:
+    waiting, closed = asyncio.Event(), asyncio.Event()
+
+    class Flood(Servicer):
+        async def ExecuteStream(self, request: Any, context: Any) -> AsyncIterator[Any]:
+            loop = asyncio.get_running_loop()
+            try:
+                while True:
+                    stuck = loop.call_later(0.5, waiting.set)
+                    async for answer in super().ExecuteStream(request, context):
+                        yield answer
+                    stuck.cancel()
+            finally:
+                closed.set()
+
+    async def answer(_: Any) -> CallResult:
+        return CallResult(output_json="x" * 1_000_000)
+
+    with structlog.testing.capture_logs() as lines:
+        async with serving(Flood(answer)) as server:
+            client = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", SILENT_CLIENT, server.address,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            await asyncio.wait_for(waiting.wait(), 30)
+            client.kill()
+            await client.wait()
+            await asyncio.wait_for(closed.wait(), 30)
+    assert lines == []
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_call_that_takes_too_long_is_ended_with_a_sentence(streaming: bool) -> None:
+    ended = asyncio.Event()
+
+    async def answer(_: Any) -> CallResult:
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    async with (
+        serving(Servicer(answer), longest_call_seconds=0.2) as server,
+        calling(server) as channel,
+    ):
+        stub, request = ExecutorServiceStub(channel), ExecuteRequest(calls=[Call()])
+        if streaming:
+            stream = stub.ExecuteStream(ExecuteStreamRequest(request=request))
+            failed = await failure(anext(aiter(stream)))
+        else:
+            failed = await failure(stub.Execute(request))
+    assert ended.is_set()
+    assert failed.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert failed.details() == (
+        "the call took longer than the 0.2 s that this server gives; ask for less at a time"
+    )
+
+
+async def test_a_stream_of_requests_lasts_as_long_as_its_client_likes() -> None:
+    class Both(VerifierServiceServicer):
+        async def Verify(self, request: Any, context: Any) -> Any:
+            return await asyncio.Future()
+
+        async def VerifyStream(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+            async for _ in requests:
+                yield VerifyStreamResponse()
+
+    async with (
+        serving(Both(), service=verifier_service, longest_call_seconds=0.1) as server,
+        calling(server) as channel,
+        asyncio.timeout(30),
+    ):
+        stub = VerifierServiceStub(channel)
+        stream = stub.VerifyStream()
+        await stream.write(VerifyStreamRequest())
+        assert await stream.read() == VerifyStreamResponse()
+        # One that began later is over time.
+        failed = await failure(stub.Verify(VerifyRequest()))
+        assert failed.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        await stream.write(VerifyStreamRequest())
+        assert await stream.read() == VerifyStreamResponse()
+        await stream.done_writing()
+        assert await stream.code() == grpc.StatusCode.OK
+
+
+async def test_a_time_out_of_the_handler_is_not_taken_for_the_servers() -> None:
+    assert (await failure_of(TimeoutError())).code() == grpc.StatusCode.INTERNAL
+
+
 async def test_a_connection_is_renewed_and_what_runs_on_the_old_one_ends_in_peace() -> None:
     release, peers = asyncio.Event(), []
 
@@ -381,9 +492,15 @@ async def test_a_port_in_use_is_told_in_one_sentence(capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-async def test_an_address_of_another_machine_is_told_in_one_sentence(host: str) -> None:
-    with pytest.raises(UsageError, match=f"cannot listen at {host}:0: "):
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("192.0.2.1", "Cannot assign requested address"),
+        ("no.such.host.invalid", "there is no host no.such.host.invalid"),
+    ],
+)
+async def test_an_address_of_another_machine_is_told_in_one_sentence(host: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot listen at {host}:0: {why}; choose another"):
         async with listening(Servicer(raising(ValueError())), host=host):
             pass
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from codeio.runtime.telemetry import configure_logs
+from codeio.runtime.telemetry import configure_logs, saying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
+    handlers = logging.getLogger().handlers
     yield
     structlog.reset_defaults()
+    logging.getLogger().handlers = handlers
 
 
 def test_json_lines_hold_what_was_bound(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +42,22 @@ def test_json_lines_hold_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     except ValueError:
         structlog.get_logger().exception("failed")
     assert "ValueError: invalid literal" in json.loads(capsys.readouterr().err)["exception"]
+
+
+def test_lines_of_libraries_have_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # and are not told twice
+        configure_logs(style="json", level="info")
+    logging.getLogger("kafka.conn").info("of no interest")
+    with bound_contextvars(stage="executor"):
+        logging.getLogger("kafka.conn").warning("%s went away", "node 1")
+    line = json.loads(capsys.readouterr().err)
+    del line["timestamp"]
+    assert line == {
+        "event": "node 1 went away",
+        "level": "warning",
+        "logger": "kafka.conn",
+        "stage": "executor",
+    }
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
@@ -67,3 +87,20 @@ def test_lines_for_people_are_plain_where_there_is_no_terminal(
     assert "dead letter" in err
     assert "offset=7" in err
     assert "\x1b" not in err
+
+
+def test_what_a_library_repeats_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs()
+    for _ in range(5):
+        for node in (1, 2):
+            logging.getLogger("kafka.client").warning("no way to node %s", node)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("no way to ")[2][:6] for line in lines] == ["node 1", "node 2"]
+
+
+def test_what_is_said_has_the_form_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    saying("console")("serving executor on [::1]:1")
+    saying("json")("serving executor on [::1]:1")
+    plain, line = capsys.readouterr().err.splitlines()
+    assert plain == "serving executor on [::1]:1"
+    assert json.loads(line).items() >= {"event": plain, "level": "info"}.items()

@@ -22,6 +22,15 @@ def test_every_topic_gives_back_what_it_was_given(topic) -> None:  # type: ignor
     assert topic.decode(message) == record
 
 
+@pytest.mark.parametrize("version", [b"2", b"0", b"", b"x", b"\xff"])
+def test_a_record_of_another_version_of_the_contract_is_refused(version: bytes) -> None:
+    entry = TASKS.encode(TASKS.kind())
+    headers = {**entry.headers, "schema": version}
+    message = Message(Partition(entry.topic, 0), 0, entry.key, entry.value, headers)
+    with pytest.raises(ValueError, match=r"of version .* of the contract.*upgrade"):
+        TASKS.decode(message)
+
+
 def test_turns_of_one_sample_have_keys_of_their_own() -> None:
     attempt = Attempt(sample_id="s")
     keys = set()

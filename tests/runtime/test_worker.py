@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codeio.runtime import worker as worker_module
 from codeio.runtime.errors import Overloaded, Rejected, TransientError, UsageError
 from codeio.runtime.local import LocalLog
 from codeio.runtime.log import Entry, Partition
 from codeio.runtime.settings import WorkerSettings
+from codeio.runtime.sizes import MAX_RECORD_BYTES
 from codeio.runtime.topics import (
     ATTEMPTS,
     DEAD_LETTERS,
@@ -27,9 +29,10 @@ from codeio.v1.records_pb2 import Attempt, PredictionTask, Program, RawFile, Rej
 from tests.runtime.stages import FAST, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from codeio.runtime.log import Assignment, Consumer, Position
     from codeio.runtime.records import Record
 
 SOURCE = Partition(RAW_FILES.name, 0)
@@ -111,6 +114,36 @@ async def test_results_wait_until_all_before_them_are_finished(log: LocalLog) ->
     assert [p.program_id for p in await records(log, PROGRAMS)] == ["p-a", "p-b", "p-c"]
 
 
+async def test_what_is_too_much_for_one_transaction_is_written_in_several(
+    log: LocalLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_COMMIT_BYTES", 1)
+    written: list[int] = []
+    subscribe = log.subscribe
+
+    async def noting(group: str, topics: Sequence[str]) -> Consumer:
+        consumer = await subscribe(group, topics)
+        commit = consumer.commit
+
+        async def noted(positions: Mapping[Assignment, Position], outputs: Sequence[Entry]) -> None:
+            written.append(len(outputs))
+            await commit(positions, outputs)
+
+        monkeypatch.setattr(consumer, "commit", noted)
+        return consumer
+
+    monkeypatch.setattr(log, "subscribe", noting)
+    gates = {name: asyncio.Event() for name in "abc"}
+    await put(log, *"abc")
+    worker = Worker(Handler(lambda name: gates[name].wait()), log, concurrency=3, settings=FAST)
+    running = asyncio.create_task(run(log, worker))
+    for name in "cba":
+        gates[name].set()
+    await running
+    assert written == [1, 1, 1]
+    assert [p.program_id for p in await records(log, PROGRAMS)] == ["p-a", "p-b", "p-c"]
+
+
 async def test_as_many_handlers_run_as_allowed_and_no_more(log: LocalLog) -> None:
     running = 0
     most = 0
@@ -162,7 +195,7 @@ async def test_what_breaks_the_stage_becomes_a_dead_letter(log: LocalLog) -> Non
     (letter,) = await records(log, DEAD_LETTERS)
     assert letter.key == b"b"
     assert RawFile.FromString(letter.value) == RawFile(file_id="b", source="here")
-    assert dict(letter.headers) == {"type": b"codeio.v1.RawFile"}
+    assert dict(letter.headers) == {"type": b"codeio.v1.RawFile", "schema": b"1"}
     assert (letter.topic, letter.partition, letter.offset) == (RAW_FILES.name, 0, 1)
     assert (letter.stage, letter.attempts) == ("normalizer", 1)
     first, innermost, *_ = letter.error.splitlines()
@@ -170,6 +203,22 @@ async def test_what_breaks_the_stage_becomes_a_dead_letter(log: LocalLog) -> Non
     assert "test_worker.py" in innermost
     (message,) = [message async for message in log.read(DEAD_LETTERS.name)]
     assert message.key == b"b"
+
+
+async def test_a_record_that_is_too_large_is_refused(log: LocalLog) -> None:
+    await put(log, "a")
+
+    class Yields:
+        name = "normalizer"
+
+        async def handle(self, record: RawFile) -> AsyncIterator[Program]:
+            yield Program(program_id="large", code="x" * MAX_RECORD_BYTES)
+
+    await run(log, Worker(Yields(), log, settings=FAST))
+    (rejection,) = await records(log, REJECTIONS)
+    assert (rejection.record_id, rejection.reason) == ("a", "record_too_large")
+    assert "Program large has 4,194" in rejection.detail
+    assert "the limit is 4,194,304" in rejection.detail
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Trees of files: folders and archives, each file with the licence that governs it.
 
 An archive is read in place and never unpacked, so no name in it can reach
-the file system; links and special files are passed over in both.
+the file system; links and special files are passed over in both. Only the links
+of a volume of Kubernetes are followed: each file of a mounted ConfigMap is one, to a
+hidden folder beside it.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class Folder:
             for name in sorted(files):
                 path = Path(folder, name)
                 try:
-                    state = path.lstat()
+                    state = path.stat() if self._is_projected(path) else path.lstat()
                 except OSError:
                     continue  # gone since it was listed
                 if stat.S_ISREG(state.st_mode):
@@ -78,6 +80,14 @@ class Folder:
                         state.st_size,
                         lambda path=path: path.open("rb"),  # type: ignore[misc]
                     )
+
+    def _is_projected(self, path: Path) -> bool:
+        """Tell whether this is a link as Kubernetes makes them: into `..TIME`, by `..data`."""
+        if not path.is_symlink():
+            return False
+        # By `os.path`, which takes links in a circle for what they are: nothing.
+        root, target = (Path(os.path.realpath(each)) for each in (self.root, path))
+        return target.is_relative_to(root) and target.relative_to(root).parts[0].startswith("..")
 
     def _enters(self, folder: Path) -> bool:
         name = folder.name

@@ -17,6 +17,7 @@ trainer takes each of its rows as an example to follow.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -56,6 +57,7 @@ COMMON = (
         pa.float64(),
         "difficulty: share of the samples of the same task that were right at once",
     ),
+    ("scores", _TEXT, "JSON object: quality of the program, a number by each score's name"),
     ("claims_checked", pa.bool_(), "whether a trace confirmed statements and refuted none"),
     ("supported", pa.int32(), "statements of the last rationale that a trace confirms"),
     ("contradicted", pa.int32(), "statements that it refutes"),
@@ -182,6 +184,7 @@ def _common(sample: Sample, pass_rate: float) -> Row:
         "teacher": sample.teacher,
         "prompt_format": sample.prompt_format,
         "pass_rate": pass_rate,
+        "scores": _scores(sample),
         "claims_checked": sample.claims_checked,
         "supported": statements.supported,
         "contradicted": statements.contradicted,
@@ -192,6 +195,12 @@ def _common(sample: Sample, pass_rate: float) -> Row:
         "licence": origin.licence,
         "verification_info": verification_info(sample),
     }
+
+
+def _scores(sample: Sample) -> str:
+    scores = sorted(sample.task.program.scores.items())
+    # JSON has no word for what is not finite, and no band or threshold could use it.
+    return dumps({name: score for name, score in scores if math.isfinite(score)})
 
 
 def _messages(placed: Placed) -> Row:
@@ -242,7 +251,11 @@ def _verl(placed: Placed) -> Row:
 
 
 def _codeio(most_turns: int) -> Format:
-    """Return upstream's format: two answers, and as many more as some sample has."""
+    """Return upstream's format: two answers, and as many more as some sample has.
+
+    Upstream leaves out what a revision was asked for with; it is here, so that
+    a row holds the whole chat.
+    """
     places = range(1, max(2, most_turns) + 1)
 
     def fill(placed: Placed) -> Row:
@@ -252,6 +265,9 @@ def _codeio(most_turns: int) -> Format:
             turn = turns[place - 1] if place <= len(turns) else None
             row[f"turn_{place}"] = answer_text(turn) if turn else None
             row[f"feedback_{place}"] = turn.feedback if turn else None
+        asked = [message["content"] for message in chat(placed.sample)[::2]]
+        for place in places[1:]:
+            row[f"prompt_{place}"] = asked[place - 1] if place <= len(turns) else None
         return row
 
     columns = [("prompt", _TEXT, "the question")]
@@ -260,6 +276,10 @@ def _codeio(most_turns: int) -> Format:
             (f"turn_{place}", _TEXT, f"answer {place}; null when there was none"),
             (f"feedback_{place}", _TEXT, f"what the verifier said to answer {place}"),
         ]
+    columns += [
+        (f"prompt_{place}", _TEXT, f"what answer {place} was asked for with, feedback included")
+        for place in places[1:]
+    ]
     return Format(
         name="codeio",
         summary="every sample, whatever its verdict, in the columns of the paper's own data set",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from codeio.executor.admission import Admission
 from codeio.runtime import values
+from codeio.runtime.admission import Admission
 from codeio.runtime.errors import UsageError
 from codeio.v1.execution_pb2 import Priority
 from codeio.v1.executor_service_pb2 import DescribeEnvironmentResponse, ExecuteStreamResponse
@@ -44,7 +44,11 @@ class ExecutorServicer(ExecutorServiceServicer):
         """Serve what `sandbox` runs, `slots` jobs at a time; `guest` is known once it is up."""
         self._sandbox = sandbox
         self._max_calls = settings.executor.max_calls
-        self._admission = Admission(slots=slots, settings=settings.executor)
+        self._admission = Admission(
+            slots=slots,
+            waiting_batch=settings.executor.waiting_batch,
+            waiting_interactive=settings.executor.waiting_interactive,
+        )
         self._guest = guest
         self._slots = slots
         self._settings = settings

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from codeio.executor.sandbox import make_pool
+from codeio.pipeline.batching import stopped_when_all_wait
 from codeio.pipeline.display import progress_display
-from codeio.pipeline.stages import (
-    build_stage,
-    check_stages,
-    concurrency,
-    open_workshop,
-    stopped_when_all_wait,
-)
+from codeio.pipeline.stages import build_stage
+from codeio.pipeline.workshop import check_stages, concurrency, open_workshop
 from codeio.runtime.errors import CodeioError, Interrupted, UsageError
 from codeio.runtime.jsonl import BadLine, read_lines, write_records, write_rejections
 from codeio.runtime.local import LocalLog
@@ -93,7 +90,9 @@ async def stage_over_file(
                 ]
             )
             chunk = list(itertools.islice(iterator, _CHUNK))
-        workshop = await stack.enter_async_context(open_workshop(settings, say=say, stages=[stage]))
+        workshop = await stack.enter_async_context(
+            open_workshop(settings, make_pool(settings, say=say), stages=[stage])
+        )
         worker = Worker(
             build_stage(stage, settings, workshop, own_tasks=False),
             log,

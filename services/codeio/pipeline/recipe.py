@@ -17,16 +17,13 @@ from typing import TYPE_CHECKING, Any
 from codeio import __version__
 from codeio.collect import Collector
 from codeio.dataset import Provenance, export
+from codeio.executor.sandbox import make_pool
+from codeio.pipeline.batching import stopped_when_all_wait
 from codeio.pipeline.beside import beside
 from codeio.pipeline.display import progress_display
-from codeio.pipeline.stages import (
-    Workshop,
-    build_stage,
-    check_stages,
-    concurrency,
-    open_workshop,
-    stopped_when_all_wait,
-)
+from codeio.pipeline.out_folder import check_folder
+from codeio.pipeline.stages import build_worker
+from codeio.pipeline.workshop import Workshop, check_stages, open_workshop
 from codeio.report import Report, summarise, write_report
 from codeio.runtime.errors import Interrupted, Stopped, UsageError
 from codeio.runtime.feed import STAGE as COLLECT
@@ -46,7 +43,6 @@ from codeio.runtime.topics import (
     SAMPLES,
     Topic,
 )
-from codeio.runtime.worker import Worker
 from codeio.v1.records_pb2 import Sample
 
 if TYPE_CHECKING:
@@ -56,7 +52,7 @@ if TYPE_CHECKING:
     from codeio.language_model.batch import BatchModel
     from codeio.language_model.model import StoredModel
     from codeio.runtime.settings import Settings
-    from codeio.runtime.worker import Progress
+    from codeio.runtime.worker import Progress, Worker
 
 LOG = "log.sqlite"
 _PROJECTIONS = {
@@ -65,8 +61,6 @@ _PROJECTIONS = {
     "samples": SAMPLES,
     "rejections": REJECTIONS,
 }
-# Records in a handler at a time, for each sandbox.
-_CONCURRENCY = {"normalizer": 2, "executor": 2, "cot-generator": 8, "verifier": 8}
 _FINGERPRINT = "settings"
 _TALLY = "teacher"
 _SAVE_SECONDS = 1.0
@@ -74,6 +68,8 @@ _SAVE_SECONDS = 1.0
 # fast it is and what it may cost, not what comes out.
 _NOT_IN_FINGERPRINT = {
     "sandbox": ("workers", "home"),
+    "normalizer": ("waiting",),
+    "verifier": ("max_batch", "max_answer_bytes", "stream_window", "waiting"),
     "teacher": (
         "base_url",
         "endpoints",
@@ -89,6 +85,7 @@ _NOT_IN_FINGERPRINT = {
         "prompt_usd_per_million",
         "completion_usd_per_million",
         "batch",
+        "waiting",
     ),
 }
 
@@ -117,11 +114,11 @@ async def run_recipe(recipe: Recipe, *, say: Callable[[str], None]) -> Report:
     """
     settings = recipe.settings
     check_stages(settings)
-    _check_folder(recipe.out)
+    check_folder(recipe.out, mark=LOG, of="a run of codeio")
     cache = _source_cache(recipe)
     collector = Collector(settings.collect, limit=recipe.limit, cache=cache)
     collector.check(recipe.sources)
-    async with open_workshop(settings, say=say) as workshop:
+    async with open_workshop(settings, make_pool(settings, say=say)) as workshop:
         _make_folder(recipe.out)
         async with LocalLog(recipe.out / LOG) as log:
             await _claim(log, recipe)
@@ -175,16 +172,7 @@ async def _counting(log: LocalLog, model: StoredModel | BatchModel | None) -> As
 
 
 def _workers(log: LocalLog, settings: Settings, workshop: Workshop) -> list[Worker]:
-    # Enough that no sandbox waits for us to think, and that tasks of one program meet.
-    return [
-        Worker(
-            build_stage(name, settings, workshop, own_tasks=True),
-            log,
-            concurrency=concurrency(name, settings, at_least=_CONCURRENCY[name] * workshop.workers),
-            settings=settings.worker,
-        )
-        for name in FLOWS
-    ]
+    return [build_worker(name, log, settings, workshop) for name in FLOWS]
 
 
 async def _finish(  # noqa: PLR0913
@@ -243,18 +231,6 @@ async def _project(log: LocalLog, topic: Topic, path: Path) -> None:
         for _, offset in sorted(places.items()):
             [message] = await log.fetch(topic.name, offset, offset + 1)
             write(topic.decode(message))
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a place that is something else than a run's folder."""
-    if not out.exists() or (out / LOG).exists():
-        return
-    if not out.is_dir():
-        raise UsageError(f"{out} is not a folder; name another one by --out")
-    if any(out.iterdir()):
-        raise UsageError(
-            f"{out} holds other things than a run of codeio; name an empty or a new folder by --out"
-        )
 
 
 def _source_cache(recipe: Recipe) -> Path:

@@ -12,6 +12,7 @@ MEANINGS = {
     "not_parseable": "It is neither Python 3 nor Python 2 that can be converted.",
     "not_text": "It is not text that Python could read.",
     "too_large": "It is larger than what is read.",
+    "record_too_large": "What a stage made of it is larger than a record may be.",
     "unknown_licence": "No licence was found, and this kind of source must name one.",
     "unreadable": "It could not be opened or read.",
     # Making programs of files.

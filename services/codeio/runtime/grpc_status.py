@@ -46,13 +46,53 @@ class AnswerTooLarge(CodeioError):
     """The answer is larger than a message may be."""
 
 
+class CallTooLong(CodeioError):
+    """The call took longer than the server allows."""
+
+
+class Unauthenticated(CodeioError):
+    """The caller did not show who it is."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NotFound(CodeioError):
+    """What was asked for by its name is not there."""
+
+
+class AlreadyExists(CodeioError):
+    """What was to be made is there already, and is another."""
+
+
+class PermissionDenied(CodeioError):
+    """The caller is known, and may not do this."""
+
+    def __init__(self, message: str, *, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
+        """What it would need."""
+
+
+_PLAIN = {
+    UsageError: grpc.StatusCode.INVALID_ARGUMENT,
+    AnswerTooLarge: grpc.StatusCode.OUT_OF_RANGE,
+    CallTooLong: grpc.StatusCode.DEADLINE_EXCEEDED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    Stopped: grpc.StatusCode.UNAVAILABLE,
+}
+"""Codes of errors whose sentence is all that there is to tell."""
+
+
 async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: Exception) -> NoReturn:
     """End a call with the status of an error; a bug is logged, and the caller told its id.
 
     Raises:
         AbortError: always; it ends the handler.
     """
-    status, retry_after = _status_of(decisive(error))
+    status, retry_after = status_of(error)
     ended = rpc_status.to_status(status)
     metadata = tuple(ended.trailing_metadata or ())
     if retry_after is not None:
@@ -60,19 +100,28 @@ async def abort(context: grpc.aio.ServicerContext[bytes, bytes], error: Exceptio
     await context.abort(ended.code, ended.details or "", metadata)
 
 
-def _status_of(error: Exception) -> tuple[Status, float | None]:
-    """Return the status of an error, and in how many seconds to come again where that is known."""
+def status_of(error: Exception) -> tuple[Status, float | None]:
+    """Return the status of an error, and in how many seconds to come again where that is known.
+
+    A bug is logged under an id, which is all that the status tells of it.
+    """
     code = grpc.StatusCode
+    error = decisive(error)
+    for plain, its_code in _PLAIN.items():
+        if isinstance(error, plain):
+            return _status(its_code, str(error)), None
     match error:
-        case UsageError():
-            return _status(code.INVALID_ARGUMENT, str(error)), None
-        case AnswerTooLarge():
-            return _status(code.OUT_OF_RANGE, str(error)), None
+        case Unauthenticated():
+            info = ErrorInfo(reason=error.reason, domain=DOMAIN)
+            return _status(code.UNAUTHENTICATED, str(error), info), None
+        case PermissionDenied():
+            info = ErrorInfo(
+                reason="missing_scope", domain=DOMAIN, metadata={"scope": _text(error.scope)}
+            )
+            return _status(code.PERMISSION_DENIED, str(error), info), None
         case Rejected():
             info = ErrorInfo(reason=_text(error.reason), domain=DOMAIN)
             return _status(code.FAILED_PRECONDITION, str(error), info), None
-        case Stopped():
-            return _status(code.UNAVAILABLE, str(error)), None
         case TransientError():
             kind = code.RESOURCE_EXHAUSTED if isinstance(error, Overloaded) else code.UNAVAILABLE
             if error.retry_after is None:

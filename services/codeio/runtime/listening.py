@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 
@@ -12,7 +13,15 @@ def address_text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def listen(host: str, port: int) -> socket.socket:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int, *, chosen_by: str = "--host and --port") -> socket.socket:
     """Return a socket that listens there; port 0 is one that is free.
 
     Raises:
@@ -20,11 +29,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        # `::` is every address, as it is for gRPC.
+        return socket.create_server((host, port), family=family, dualstack_ipv6=host == "::")
     except OSError as error:
-        unknown_host = isinstance(error, socket.gaierror)
-        why = error.strerror if unknown_host else os.strerror(error.errno or 0)
+        # Those of name resolution are below 0.
+        code = error.errno or 0
+        why = os.strerror(code) if code >= 0 else f"there is no host {host}"
         raise UsageError(
-            f"cannot listen at {address_text(host, port)}: {why}; "
-            "choose another by --host and --port"
+            f"cannot listen at {address_text(host, port)}: {why}; choose another by {chosen_by}"
         ) from error

@@ -227,6 +227,10 @@ class LocalConsumer:
         return self._assignments
 
     @property
+    def joined(self) -> bool:
+        return not self._superseded
+
+    @property
     def lag(self) -> int:
         topics = [assignment.partition.topic for assignment in self._assignments]
         return sum(

@@ -27,9 +27,10 @@ class LogError(CodeioError):
 
 
 class Revoked(CodeioError):
-    """A partition is no longer assigned to the one who commits; nothing was written.
+    """A partition is no longer assigned to the one who commits.
 
-    All that was polled from it is void: its next holder is given it again.
+    All that was polled from it is void: its next holder, who may be the same one, begins
+    behind what was written.
     """
 
 
@@ -41,6 +42,11 @@ class Entry:
     key: bytes
     value: bytes
     headers: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        return _size(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,16 @@ class Message:
     def assignment(self) -> Assignment:
         return Assignment(self.partition, self.generation)
 
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        return _size(self)
+
+
+def _size(one: Entry | Message) -> int:
+    parts = (one.key, one.value, *one.headers, *one.headers.values())
+    return sum(map(len, parts))
+
 
 class Consumer(Protocol):
     """One member of a group."""
@@ -95,6 +111,11 @@ class Consumer(Protocol):
 
         It changes inside `poll` and by a commit that raised `Revoked`, never in between.
         """
+        ...
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is in its group at this moment."""
         ...
 
     @property
@@ -128,7 +149,11 @@ class Consumer(Protocol):
         ...
 
     async def close(self) -> None:
-        """Leave the group; what was polled and not committed is given to others."""
+        """Leave the group; what was polled and not committed is given to others.
+
+        Raises:
+            LogError: the log failed, and nobody has been told.
+        """
         ...
 
 

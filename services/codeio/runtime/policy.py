@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from codeio.runtime.errors import Overloaded, Rejected, Stopped, TransientError, UsageError
 from codeio.runtime.records import Record, origin_of, record_id
+from codeio.runtime.sizes import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
+from codeio.runtime.topics import REJECTIONS
 from codeio.v1.records_pb2 import DeadLetter, Rejection
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 _FRAMES = 5
 _ERROR_CHARS = 4000
+_ROOM = 32 << 10
+"""Bytes of a dead letter for the error and the rest, beside the message."""
+_HEADER_ROOM = 16
+"""Bytes that a header takes in a dead letter, beside its own."""
+_CUT_KEY_BYTES = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +76,14 @@ class Policy:
         if isinstance(cause, UsageError | Stopped):
             raise cause
         if isinstance(cause, Rejected) and record is not None:
-            return Rejection(
-                record_id=record_id(record),
-                stage=self.stage,
-                reason=_text(cause.reason),
-                detail=_text(cause.detail),
-                origin=origin_of(record),
-            )
+            rejection = rejection_of(record, cause, stage=self.stage)
+            if REJECTIONS.encode(rejection).size <= MAX_RECORD_BYTES:
+                return rejection
         if isinstance(cause, Overloaded):
             return Retry(self._wait(turned_away + 1, cause.retry_after), counts=False)
         if isinstance(cause, TransientError) and attempt < self.settings.attempts:
             return Retry(self._wait(attempt, cause.retry_after))
-        return DeadLetter(
-            key=message.key,
-            value=message.value,
-            headers=message.headers,
+        letter = DeadLetter(
             topic=message.partition.topic,
             partition=message.partition.number,
             offset=message.offset,
@@ -91,12 +91,42 @@ class Policy:
             error=_describe(cause),
             attempts=attempt,
         )
+        if _fits(message):
+            letter.MergeFrom(
+                DeadLetter(key=message.key, value=message.value, headers=message.headers)
+            )
+        else:
+            # The whole stays where it was read, for as long as that does.
+            letter.cut, letter.key = True, message.key[:_CUT_KEY_BYTES]
+            told = f"the message has {message.size:,} bytes, too many to be kept"
+            letter.error = f"{told}: {letter.error}"
+        return letter
 
     def _wait(self, attempt: int, retry_after: float | None) -> float:
         doubled = self.settings.first_wait_seconds * 2.0 ** min(attempt - 1, 60)
         # Jitter, lest all that failed together come back together.
         wait = min(doubled, self.settings.longest_wait_seconds) * random.uniform(0.5, 1)  # noqa: S311
         return max(wait, retry_after or 0.0)
+
+
+def _fits(message: Message) -> bool:
+    """Tell whether a dead letter can hold the message, of which it has the key twice.
+
+    Only others' writers send what does not fit, such as keys of megabytes, or compressed.
+    """
+    held = message.size + len(message.key) + _HEADER_ROOM * len(message.headers)
+    return held <= MAX_DEAD_LETTER_BYTES - _ROOM
+
+
+def rejection_of(record: Record, refusal: Rejected, *, stage: str) -> Rejection:
+    """Return the refusal of a record as a record."""
+    return Rejection(
+        record_id=record_id(record),
+        stage=stage,
+        reason=_text(refusal.reason),
+        detail=_text(refusal.detail),
+        origin=origin_of(record),
+    )
 
 
 def decisive(error: Exception) -> Exception:

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from codeio.runtime.errors import UsageError
+from codeio.runtime.sizes import MAX_CALL_BYTES, MAX_FILE_BYTES
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
 
 
@@ -97,7 +106,7 @@ class SandboxSettings(Section):
 class CollectSettings(Section):
     """What counts as usable source code."""
 
-    max_bytes: int = Field(256 << 10, gt=0)
+    max_bytes: int = Field(MAX_FILE_BYTES, gt=0, le=MAX_FILE_BYTES)
     unknown_licence: Literal["keep", "refuse", "auto"] = Field(
         "auto", description="auto: kept for local sources, refused for pypi: and git+."
     )
@@ -155,6 +164,9 @@ class NormalizerSettings(Section):
         "this band; the paper's is 0.1 to 0.9. Unset: it is not asked.",
     )
     completion_samples: int = Field(10, gt=0, description="Completions for the band.")
+    waiting: int = Field(
+        64, ge=0, description="Files by gRPC that may wait, beside as many as are looked at."
+    )
 
 
 class ExecutorSettings(Section):
@@ -251,6 +263,9 @@ class TeacherSettings(Section):
     turns: int = Field(1, ge=0, description="Revisions after a wrong answer (paper: 1).")
     token_budget: int = Field(1200, gt=0, description="Length of a traced rationale in tokens.")
     trace_steps: int = Field(2000, gt=0, description="Steps after which a trace is cut.")
+    waiting: int = Field(
+        256, ge=0, description="Calls by gRPC that may wait, beside as many as are answered."
+    )
 
 
 class VerifierSettings(Section):
@@ -261,6 +276,23 @@ class VerifierSettings(Section):
     check_claims: bool = True
     trace_steps: int = Field(
         2000, gt=0, description="At least teacher.trace_steps, or claims past it are refuted."
+    )
+    max_batch: int = Field(
+        1024, gt=0, description="Answers in one request, or one message of a stream, by gRPC."
+    )
+    max_answer_bytes: int = Field(
+        1 << 20,
+        gt=0,
+        description="Response and expected output of one request by gRPC; to read a hostile one "
+        "takes two seconds a MiB, and nothing else is answered meanwhile.",
+    )
+    stream_window: int = Field(
+        1024,
+        gt=0,
+        description="Unanswered requests of a stream, from which on no more of it is read.",
+    )
+    waiting: int = Field(
+        256, ge=0, description="Predicted inputs by gRPC that may wait for a sandbox."
     )
 
 
@@ -292,6 +324,37 @@ class DatasetSettings(Section):
     )
 
 
+class TrainerLauncherSettings(Section):
+    """How training runs are carried out on a cluster."""
+
+    image: str = Field("", description="Of the trainer. Unset: no run is carried out.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    namespace: str = Field(
+        "", description="Where the runs are. Unset: the pod's own, or that of the kubeconfig."
+    )
+    service_account: str = Field("default", description="Of the runs' pods, which get no token.")
+    verifier_address: str = Field(
+        "", description="HOST:PORT of the verifier, which grades answers by execution."
+    )
+    labels: dict[str, str] = Field({}, description="More labels of the runs' children.")
+    grace_seconds: int = Field(
+        600, ge=0, description="How long a pod that is to stop may take to save a checkpoint."
+    )
+    progress_seconds: float = Field(10.0, gt=0, description="How often pods are asked how far.")
+    resync_seconds: float = Field(
+        600.0, gt=0, description="How often all runs are looked at, whether or not one changed."
+    )
+    concurrency: int = Field(8, gt=0, description="Runs that are looked at at a time.")
+    lease: str = Field(
+        "codeio-trainer-launcher",
+        description="Name of the Lease, whose holder alone carries out runs.",
+    )
+    lease_seconds: float = Field(
+        15.0, gt=0, description="Silence after which the Lease goes to another replica."
+    )
+
+
 class WorkerSettings(Section):
     """How a stage is carried over a log."""
 
@@ -317,7 +380,7 @@ class ServerSettings(Section):
     )
     port: int = Field(50051, ge=0, le=65535, description="0: one that is free.")
     max_message_bytes: int = Field(
-        16 << 20, gt=0, le=256 << 20, description="Size of one request or answer."
+        MAX_CALL_BYTES, gt=0, le=256 << 20, description="Size of one request or answer."
     )
     drain_seconds: float = Field(
         25.0,
@@ -330,6 +393,93 @@ class ServerSettings(Section):
         gt=0,
         description="After this a client is asked to connect anew, and so finds new replicas; "
         "running calls end in peace.",
+    )
+    longest_call_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="A call that takes longer is ended, whatever its own deadline; not a stream "
+        "of requests, which lasts as long as its client likes.",
+    )
+    tls_certificate: Path | None = Field(
+        None,
+        description="PEM file of the certificate and those between it and its authority; it and "
+        "the other files are read anew when they change. Unset: no TLS.",
+    )
+    tls_key: Path | None = Field(None, description="PEM file of its private key, not encrypted.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of authorities, one of which must have signed each client's."
+    )
+    tokens_file: Path | None = Field(
+        None,
+        description="YAML or JSON file of the tokens that may call (docs/security.md); read anew "
+        "when it changes. Unset: whoever reaches the port may.",
+    )
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Answers health and nothing else, without TLS: for probes of Kubernetes.",
+    )
+    metrics_port: int = Field(
+        9090, ge=0, le=65535, description="HTTP: /metrics, /livez and /readyz. 0: one that is free."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are of use only together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca is of use only with tls_certificate and tls_key")
+        ports = [port for port in (self.port, self.health_port, self.metrics_port) if port]
+        if len(set(ports)) < len(ports):
+            raise ValueError("port, health_port and metrics_port are to differ")
+        return self
+
+
+class KafkaSettings(Section):
+    """The broker that joins the services, and how they work with it."""
+
+    bootstrap_servers: str = Field(
+        "", description="HOST:PORT, several by commas. Unset: services answer gRPC alone."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: Path | None = Field(None, description="Holds the password, in its place.")
+    ca_file: FilePath | None = Field(None, description="PEM: who signed the broker's certificate.")
+    certificate_file: FilePath | None = Field(None, description="PEM: ours, where the broker asks.")
+    key_file: FilePath | None = None
+    prefix: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]{0,100}$",
+        description="Before all names of topics and groups, where installations share a broker.",
+    )
+    slot: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]{0,100}$",
+        description="Name of this replica that stays over restarts, such as the pod's in a "
+        "StatefulSet; two processes must never have the same. With it a restart goes on at once.",
+    )
+    partitions: int = Field(
+        24, gt=0, description="Of each topic: more replicas of a service than this have no work."
+    )
+    replicas: int = Field(3, gt=0, description="Brokers that hold each partition.")
+    session_seconds: float = Field(
+        10.0, ge=1, description="Silence after which the partitions of a worker go to others."
+    )
+    transaction_seconds: float = Field(
+        10.0, ge=1, description="After this the broker gives a transaction up."
+    )
+
+
+class TelemetrySettings(Section):
+    """What a service tells of itself; traces are set up by OpenTelemetry's own variables."""
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["info", "warning", "error"] = Field(
+        "warning",
+        description="`info` tells of calls, retries and rejections too.",
     )
 
 
@@ -349,17 +499,26 @@ class Settings(BaseSettings):
     teacher: TeacherSettings = TeacherSettings()
     verifier: VerifierSettings = VerifierSettings()
     dataset: DatasetSettings = DatasetSettings()
+    trainer_launcher: TrainerLauncherSettings = TrainerLauncherSettings()
     worker: WorkerSettings = WorkerSettings()
     server: ServerSettings = ServerSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def told(self) -> dict[str, Any]:
         """Return the settings as plain data, to be shown and kept: without secrets."""
         teacher: dict[str, Any] = dict.fromkeys(("api_key", "headers", "store"), True)
         teacher["endpoints"] = {"__all__": {"api_key"}}
-        told = self.model_dump(mode="json", exclude={"teacher": teacher})
+        # How records pass from stage to stage makes no difference to what comes out.
+        told = self.model_dump(
+            mode="json", exclude={"teacher": teacher, "kafka": True, "telemetry": True}
+        )
         for endpoint in (told["teacher"], *told["teacher"]["endpoints"]):
             endpoint["base_url"] = public_url(endpoint["base_url"])
         return told
+
+
+_SECTIONS = tuple(name for name in Settings.model_fields if name != "seed")
 
 
 def load_settings(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
@@ -378,6 +537,10 @@ def load_settings(config: Path | None = None, flags: dict[str, Any] | None = Non
         if not isinstance(loaded, dict):
             raise UsageError(f"the settings in {config} are not a mapping of sections")
         values = loaded
+    for key in values:
+        if not isinstance(key, str):
+            raise UsageError(f"setting {key} in {config} is no name of a section")
+    _check_environment()
     try:
         return Settings(**_merge(values, flags or {}))
     except SettingsError as error:
@@ -385,9 +548,21 @@ def load_settings(config: Path | None = None, flags: dict[str, Any] | None = Non
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        told = first["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"setting {where}: {first['msg']}; mend it in {config or 'the environment or flags'}"
+            f"setting {where}: {told}; mend it in {config or 'the environment or flags'}"
         ) from error
+
+
+def _check_environment() -> None:
+    """Find a section that is misspelt, which would be passed over in silence."""
+    for name in os.environ:
+        section, nested, _ = name.upper().removeprefix("CODEIO_").partition("__")
+        if name.upper().startswith("CODEIO_") and nested and section.lower() not in _SECTIONS:
+            raise UsageError(
+                f"the environment has {name}, and there is no section {section.lower()} "
+                f"of the settings; there are {', '.join(_SECTIONS)}"
+            )
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 TYPE_HEADER = "type"
 """Header that holds the full name of the protobuf message in the value."""
 
+SCHEMA_HEADER = "schema"
+"""Header that holds the version of the contract, a number; none is the first."""
+
+SCHEMA_VERSION = 1
+"""Raised by what an older reader would get wrong; new fields do not raise it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -45,30 +51,52 @@ class Topic:
         A dead letter goes under the key of the message that it holds, and
         fields are written in order, so that the same record gives the same bytes.
         """
-        key = record.key if isinstance(record, DeadLetter) else record_key(record).encode()
         return Entry(
             self.name,
-            key,
+            _key(record),
             record.SerializeToString(deterministic=True),
-            {TYPE_HEADER: record.DESCRIPTOR.full_name.encode()},
+            {
+                TYPE_HEADER: record.DESCRIPTOR.full_name.encode(),
+                SCHEMA_HEADER: b"%d" % SCHEMA_VERSION,
+            },
         )
 
     def decode(self, message: Message) -> Record:
         """Return the record in a message of this topic.
 
         Raises:
-            ValueError: it holds another kind of record, or none.
+            ValueError: it holds another kind of record, or none, or one of a newer contract,
+                or its key is not the record's.
         """
+        version = message.headers.get(SCHEMA_HEADER, b"1")
+        if version != b"%d" % SCHEMA_VERSION:
+            raise ValueError(
+                f"the record is of version {version.decode(errors='replace')!r} of the contract, "
+                f"and this codeio reads {SCHEMA_VERSION}; upgrade it"
+            )
         expected = self.kind.DESCRIPTOR.full_name
         named = message.headers.get(TYPE_HEADER, b"").decode(errors="replace")
         if named != expected:
             raise ValueError(f"{self.name} holds {expected}, not {named or 'an unnamed type'}")
         try:
-            return self.kind.FromString(message.value)
+            record = self.kind.FromString(message.value)
         except DecodeError as error:
             raise ValueError(f"the value is not a {expected}: {error}") from error
+        # The key chose the partition: under another, what is told of one record is in two.
+        if message.key != (key := _key(record)):
+            raise ValueError(f"the key is {_shown(message.key)}, and the record's is {_shown(key)}")
+        return record
 
 
+def _key(record: Record) -> bytes:
+    return record.key if isinstance(record, DeadLetter) else record_key(record).encode()
+
+
+def _shown(key: bytes) -> str:
+    return f"{key[:_KEY_SHOWN]!r}{'...' if len(key) > _KEY_SHOWN else ''}"
+
+
+_KEY_SHOWN = 100
 _FOR_EVER = None
 _TWO_WEEKS = timedelta(days=14)
 

@@ -62,13 +62,7 @@ def loads(text: str) -> Any:
     try:
         text.encode()
         _refuse_depth(text)
-        value = json.loads(
-            text,
-            parse_int=_parse_int,
-            parse_float=_parse_float,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_parse_object,
-        )
+        value = _DECODER.decode(text)
         if r"\ud" in text or r"\uD" in text:
             dumps(value)  # refuses what is no character
     except RecursionError as error:
@@ -195,3 +189,12 @@ def _parse_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+# `json.loads` would make one for every text.
+_DECODER = json.JSONDecoder(
+    parse_int=_parse_int,
+    parse_float=_parse_float,
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_parse_object,
+)

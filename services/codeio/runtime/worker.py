@@ -13,22 +13,28 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
-from codeio.runtime.errors import Stopped, TransientError
+from codeio.runtime import metrics, spans
+from codeio.runtime.errors import CodeioError, Rejected, Stopped, TransientError
 from codeio.runtime.log import Position, Revoked
 from codeio.runtime.policy import Policy, Retry, decisive
+from codeio.runtime.records import record_id
 from codeio.runtime.settings import WorkerSettings
+from codeio.runtime.sizes import MAX_RECORD_BYTES
 from codeio.runtime.topics import DEAD_LETTERS, FLOWS, REJECTIONS, Flow
 from codeio.v1.records_pb2 import DeadLetter, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from opentelemetry.trace import Span
 
     from codeio.runtime.log import Assignment, Consumer, Entry, Log, Message
     from codeio.runtime.records import Record
@@ -38,6 +44,12 @@ _logger = structlog.get_logger()
 
 _WINDOW = 64
 """Records of a partition in flight or held, for each handler that may run at a time."""
+
+_COMMIT_BYTES = 16 << 20
+"""Outputs of one transaction, about: a broker gives up what takes it too long."""
+
+_MOST = 1 << 53
+"""No stage has counted so far."""
 
 
 @dataclass(slots=True)
@@ -54,8 +66,15 @@ class Tally:
     """Time spent in handlers, added over those that ran side by side."""
 
     def __add__(self, other: Tally) -> Tally:
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Tally(*(mine + theirs for mine, theirs in pairs))
+        # Once for each record: what `dataclasses` offers for all fields takes ten times as long.
+        return Tally(
+            read=self.read + other.read,
+            written=self.written + other.written,
+            rejected=self.rejected + other.rejected,
+            dead=self.dead + other.dead,
+            retries=self.retries + other.retries,
+            seconds=self.seconds + other.seconds,
+        )
 
     def count(self, records: Sequence[Record]) -> None:
         """Count what a record became."""
@@ -73,7 +92,14 @@ class Tally:
 
     @classmethod
     def from_metadata(cls, text: str) -> Tally:
-        return cls(**json.loads(text)) if text else cls()
+        """Return what was counted; nothing, where others wrote the note or have moved a group."""
+        try:
+            noted = json.loads(text)
+            counts = [noted.get(one.name, 0) for one in fields(cls)]
+        except (ValueError, AttributeError, RecursionError):
+            return cls()
+        valid = all(isinstance(count, int | float) and 0 <= count < _MOST for count in counts)
+        return cls(*counts) if valid else cls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +159,16 @@ class _Prefix:
     assignment: Assignment
     lane: _Lane
     jobs: list[_Job]
-
-    def tally(self) -> Tally:
-        return sum((job.tally for job in self.jobs), start=self.lane.tally)
+    tally: Tally
+    """Of these jobs alone."""
 
     def position(self) -> Position:
-        return Position(self.jobs[-1].message.offset + 1, self.tally().to_metadata())
+        tally = self.lane.tally + self.tally
+        return Position(self.jobs[-1].message.offset + 1, tally.to_metadata())
 
     def forget(self) -> None:
         """Take the jobs, now committed, off the lane."""
-        self.lane.tally = self.tally()
+        self.lane.tally += self.tally
         for _ in self.jobs:
             self.lane.jobs.popleft()
 
@@ -170,6 +196,7 @@ class Worker:
         self._log = log
         self._concurrency = concurrency
         self._settings = settings or WorkerSettings()
+        self._handler_seconds = metrics.HANDLER_SECONDS.labels(stage.name)
         self._policy = Policy(stage.name, self._settings)
         self._slots = asyncio.Semaphore(concurrency)
         self._lanes: dict[Assignment, _Lane] = {}
@@ -192,9 +219,16 @@ class Worker:
 
     @property
     def progress(self) -> Progress:
-        tally = sum((lane.tally for lane in self._lanes.values()), start=Tally())
-        running = sum(not job.finished for lane in self._lanes.values() for job in lane.jobs)
+        # Copies, each made at once: metrics are read by another thread.
+        lanes = list(self._lanes.values())
+        tally = sum((lane.tally for lane in lanes), start=Tally())
+        running = sum(not job.finished for lane in lanes for job in list(lane.jobs))
         return Progress(self.name, tally, running, self._consumer.lag if self._consumer else 0)
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is a member of its group."""
+        return self._consumer is not None and self._consumer.joined
 
     def drain(self) -> None:
         """Stop polling, finish what is in a handler within the time for it, commit, return."""
@@ -259,39 +293,61 @@ class Worker:
 
     async def _try(self, job: _Job) -> Retry | None:
         """Run the handler once and finish the job, unless it is to be tried again."""
-        message = job.message
-        record: Record | None = None
-        records: list[Record]
         async with self._slots:
             job.handled, started = True, perf_counter()
             try:
-                record = self._sources[message.partition.topic].decode(message)
-                records = await self._handle(record)
-                job.outputs = [self.flow.topic_for(output).encode(output) for output in records]
-            except Exception as error:  # noqa: BLE001  (the policy judges every error)
-                if isinstance(cause := decisive(error), Stopped):
-                    self._stopped = self._stopped or cause
-                    self.drain()
-                    return None
-                verdict = self._policy.judge(
-                    error,
-                    message=message,
-                    record=record,
-                    attempt=job.attempt,
-                    turned_away=job.turned_away,
-                )
-                self._report(verdict, error, message)
-                if isinstance(verdict, Retry):
-                    job.count(verdict)
-                    return verdict
-                topic = DEAD_LETTERS if isinstance(verdict, DeadLetter) else REJECTIONS
-                records, job.outputs = [verdict], [topic.encode(verdict)]
+                with spans.handling(self.name, job.message) as span:
+                    return await self._attempt(job, span)
             finally:
                 job.handled = False
-                job.tally.seconds += perf_counter() - started
+                seconds = perf_counter() - started
+                job.tally.seconds += seconds
+                self._handler_seconds.observe(seconds)
+
+    async def _attempt(self, job: _Job, span: Span) -> Retry | None:
+        message = job.message
+        record: Record | None = None
+        records: list[Record]
+        try:
+            record = self._sources[message.partition.topic].decode(message)
+            name = record_id(record)
+            span.set_attribute("codeio.record_id", name)
+            bind_contextvars(stage=self.name, record_id=name)  # of this task alone
+            records = await self._handle(record)
+            job.outputs = [self._encode(output) for output in records]
+        except Exception as error:  # noqa: BLE001  (the policy judges every error)
+            if isinstance(cause := decisive(error), Stopped):
+                self._stopped = self._stopped or cause
+                self.drain()
+                return None
+            verdict = self._policy.judge(
+                error,
+                message=message,
+                record=record,
+                attempt=job.attempt,
+                turned_away=job.turned_away,
+            )
+            self._report(verdict, error, message, record)
+            spans.note(span, verdict, error)
+            if isinstance(verdict, Retry):
+                job.count(verdict)
+                return verdict
+            topic = DEAD_LETTERS if isinstance(verdict, DeadLetter) else REJECTIONS
+            records, job.outputs = [verdict], [spans.with_context(topic.encode(verdict))]
         job.tally.count(records)
         job.finished = True
         return None
+
+    def _encode(self, output: Record) -> Entry:
+        entry = spans.with_context(self.flow.topic_for(output).encode(output))
+        if entry.size > MAX_RECORD_BYTES:
+            kind = type(output).__name__
+            raise Rejected(
+                "record_too_large",
+                f"{kind} {record_id(output)} has {entry.size:,} bytes, and the limit is "
+                f"{MAX_RECORD_BYTES:,}",
+            )
+        return entry
 
     async def _handle(self, record: Record) -> list[Record]:
         try:
@@ -310,29 +366,43 @@ class Worker:
             self._settled.clear()
             # Read before the commit: what is settled during it takes another round.
             ended = self._ended
-            await self._commit_prefixes(consumer)
+            while await self._commit_prefixes(consumer):
+                pass
 
-    async def _commit_prefixes(self, consumer: Consumer) -> None:
-        """Write the finished prefix of every lane in one transaction."""
-        prefixes = [
-            _Prefix(held, lane, jobs)
-            for held, lane in self._lanes.items()
-            if (jobs := lane.finished_prefix())
-        ]
+    async def _commit_prefixes(self, consumer: Consumer) -> bool:
+        """Write finished prefixes of the lanes in one transaction; tell whether more is left."""
+        prefixes: list[_Prefix] = []
+        room = _COMMIT_BYTES
+        for held, lane in self._lanes.items():
+            jobs: list[_Job] = []
+            for job in lane.finished_prefix():
+                if room <= 0:
+                    break
+                jobs.append(job)
+                room -= sum(output.size for output in job.outputs)
+            if jobs:
+                tally = sum((job.tally for job in jobs), start=Tally())
+                prefixes.append(_Prefix(held, lane, jobs, tally))
         if not prefixes:
-            return
+            return False
         try:
             await consumer.commit(
                 {prefix.assignment: prefix.position() for prefix in prefixes},
                 [entry for prefix in prefixes for job in prefix.jobs for entry in job.outputs],
             )
-        except Revoked:
+        except CodeioError as error:
+            metrics.TRANSACTION_ABORTS.labels(self.name).inc()
+            if not isinstance(error, Revoked):
+                raise
             self._keep_lanes(consumer)
             self._settled.set()
-            return
+            return False
+        tallies = (prefix.tally for prefix in prefixes)
+        metrics.count_committed(self.name, sum(tallies, start=Tally()))
         for prefix in prefixes:
             prefix.forget()
         consumer.wake()
+        return room <= 0
 
     async def _finish_begun(self) -> None:
         """Give handlers that run the time to finish, if nobody wants to go; abandon all else."""
@@ -350,12 +420,24 @@ class Worker:
                 task.cancel()
 
     def _report(
-        self, verdict: Retry | Rejection | DeadLetter, error: Exception, message: Message
+        self,
+        verdict: Retry | Rejection | DeadLetter,
+        error: Exception,
+        message: Message,
+        record: Record | None,
     ) -> None:
         partition = message.partition
-        logger = _logger.bind(stage=self.name, topic=partition.topic, offset=message.offset)
+        logger = _logger.bind(
+            stage=self.name,
+            record_id=record_id(record) if record else None,
+            topic=partition.topic,
+            partition=partition.number,
+            offset=message.offset,
+        )
         match verdict:
             case Retry():
                 logger.info("retry", error=repr(error), seconds=round(verdict.seconds, 3))
+            case Rejection():
+                logger.info("rejection", reason=verdict.reason)
             case DeadLetter():
                 logger.warning("dead letter", error=verdict.error, attempts=verdict.attempts)

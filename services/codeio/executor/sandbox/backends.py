@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 GUEST = Path(__file__).parent / "guest"
 RESULT_BYTES = 32 << 20
 CONNECT_SECONDS = 10
-_BETWEEN_TRIES = (0.1, 0.3, 0.6)
+# A guest that was hung up on ends its child first, which on a busy machine takes seconds.
+_BETWEEN_TRIES = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
 # Started with the guest, so that the first job need not wait: the plain interpreter.
 WARM = (0,)
 
@@ -163,7 +164,6 @@ class RemoteBackend:
 
     async def start(self, *, niceness: int = 0) -> Guest:  # noqa: ARG002  (pods set their own)
         for seconds in _BETWEEN_TRIES:
-            # A guest that has just gone makes room in a moment.
             with contextlib.suppress(TransientError):
                 return await self._try_all()
             await asyncio.sleep(seconds)

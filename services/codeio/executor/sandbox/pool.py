@@ -10,6 +10,7 @@ from codeio.executor.sandbox.job import GuestDied, Job
 from codeio.executor.sandbox.slots import Slots
 from codeio.executor.sizes import oversize
 from codeio.runtime import values
+from codeio.runtime.metrics import SANDBOX_STARTS
 from codeio.v1.execution_pb2 import CallResult, ExecuteResponse, Outcome
 
 if TYPE_CHECKING:
@@ -79,6 +80,16 @@ class Pool:
         guests = await asyncio.gather(*starting, return_exceptions=True)
         started = [guest for guest in guests if not isinstance(guest, BaseException)]
         await asyncio.gather(*(guest.stop() for guest in started), *self._retiring)
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can run at a time."""
+        return len(self._slots.all)
+
+    @property
+    def busy_slots(self) -> int:
+        """How many run."""
+        return self._slots.busy
 
     async def start_all(self) -> None:
         """Start the guests of all slots now, so that no job has to wait for that."""
@@ -164,16 +175,18 @@ class Pool:
 
     async def _guest_in(self, slot: Slot) -> Guest:
         """Return the guest of a slot, a new one if it has none that will do."""
+        why = "first"
         if slot.starting is not None and slot.starting.done():
             if slot.starting.exception() is not None:
-                slot.starting = None
+                slot.starting, why = None, "failed"
             elif self._is_worn(guest := slot.starting.result()):
-                slot.starting = None
+                slot.starting, why = None, "worn" if guest.usable else "died"
                 retiring = asyncio.create_task(guest.stop())
                 self._retiring.add(retiring)
                 retiring.add_done_callback(self._retiring.discard)
         if slot.starting is None:
             niceness = 0 if slot.reserved else self._niceness
+            SANDBOX_STARTS.labels(why).inc()
             slot.starting = asyncio.create_task(self._backend.start(niceness=niceness))
         # Who gives up waiting leaves the guest to the next one.
         return await asyncio.shield(slot.starting)

@@ -23,7 +23,10 @@ from codeio.executor.sandbox.backends import (
 )
 from codeio.executor.sandbox.guest_environment import guest_environment
 from codeio.runtime.errors import UsageError
+from codeio.runtime.grpc_health import Health
 from codeio.runtime.listening import address_text, listen
+from codeio.runtime.metrics import watch_slots
+from codeio.runtime.probes import probed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +43,9 @@ _KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
+
+# So that a lack that lasts fills no log.
+_AFTER_FAILURE_SECONDS = 0.2
 
 
 async def serve_guests(
@@ -58,15 +64,26 @@ async def serve_guests(
     listener = listen(host, settings.sandbox.port)
     listener.setblocking(False)
     address = address_text(host, listener.getsockname()[1])
-    say(f"serving sandbox on {address}, {workers} guests at a time")
-    with listener:
-        guests: set[asyncio.subprocess.Process] = set()
-        accepting = asyncio.create_task(_accept(listener, environment, workers, guests))
-        await stopping.wait()
-        accepting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await accepting
-    await _drain(guests, settings.server.drain_seconds)
+    guests: set[asyncio.subprocess.Process] = set()
+    watch_slots(workers, busy=lambda: len(guests))
+    health = Health(())
+    async with probed(health, host=host, port=settings.server.metrics_port) as probes:
+        with listener:
+            say(
+                f"serving sandbox on {address}, {workers} guests at a time, "
+                f"metrics and probes on {probes}"
+            )
+            accepting = asyncio.create_task(_accept(listener, environment, workers, guests))
+            ending = asyncio.create_task(stopping.wait())
+            await health.accept(accepting=True)
+            await asyncio.wait([accepting, ending], return_when=asyncio.FIRST_COMPLETED)
+            await health.accept(accepting=False)
+            if accepting.done():
+                accepting.result()  # a pod that lets nobody in is not to look as if it did
+            accepting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await accepting
+        await _drain(guests, settings.server.drain_seconds)
 
 
 async def _prove_gvisor(environment: GuestEnvironment, settings: Settings) -> None:
@@ -88,25 +105,37 @@ async def _accept(
     loop = asyncio.get_running_loop()
     ends: set[asyncio.Task[None]] = set()
     while True:
-        connection, _ = await loop.sock_accept(listener)
-        with connection:
-            if len(guests) == workers:
-                continue  # hung up on: the executor tries the next pod
-            connection.setblocking(True)
-            for option in _KEEPALIVE:
-                connection.setsockopt(*option)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            process = await asyncio.create_subprocess_exec(
-                *guest_command(environment, GUEST, environment.zygote),
-                stdin=connection.fileno(),
-                stdout=connection.fileno(),
-                env=guest_variables(environment.prefix),
-                start_new_session=True,
-            )
+        try:
+            connection, _ = await loop.sock_accept(listener)
+            with connection:
+                if len(guests) == workers:
+                    continue  # hung up on: the executor tries the next pod
+                process = await _guest_on(connection, environment)
+        except OSError as error:
+            # Gone again, or no process or file is to be had: that executor tries the next pod.
+            _logger.warning("a guest could not be started", error=str(error))
+            await asyncio.sleep(_AFTER_FAILURE_SECONDS)
+            continue
         guests.add(process)
         end = asyncio.create_task(_see_off(process, guests))
         ends.add(end)
         end.add_done_callback(ends.discard)
+
+
+async def _guest_on(
+    connection: socket.socket, environment: GuestEnvironment
+) -> asyncio.subprocess.Process:
+    connection.setblocking(True)
+    for option in _KEEPALIVE:
+        connection.setsockopt(*option)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return await asyncio.create_subprocess_exec(
+        *guest_command(environment, GUEST, environment.zygote),
+        stdin=connection.fileno(),
+        stdout=connection.fileno(),
+        env=guest_variables(environment.prefix),
+        start_new_session=True,
+    )
 
 
 async def _see_off(
@@ -122,7 +151,8 @@ async def _drain(guests: set[asyncio.subprocess.Process], seconds: float) -> Non
     """Ask the guests to end with their jobs, and end those that do not in time."""
     ending = list(guests)
     for process in ending:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
     try:
         async with asyncio.timeout(seconds):
             await asyncio.gather(*(process.wait() for process in ending))

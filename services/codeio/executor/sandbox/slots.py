@@ -42,6 +42,11 @@ class Slots:
         self._batch: deque[asyncio.Future[Slot]] = deque()
         self._taking_all = asyncio.Lock()
 
+    @property
+    def busy(self) -> int:
+        """How many are lent."""
+        return len(self.all) - len(self._idle)
+
     @asynccontextmanager
     async def lend(self, priority: Priority) -> AsyncIterator[Slot]:
         """Wait for a place and have it."""

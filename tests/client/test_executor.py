@@ -1,4 +1,4 @@
-"""The client that other teams import: what it sends, what it retries, and what it says."""
+"""The client of the executor: what it sends, what it retries, and what it says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeio import client
 from codeio.client import (
     AsyncExecutorClient,
     DeadlineExceeded,
@@ -410,7 +409,8 @@ def test_an_unknown_option_is_not_swallowed() -> None:
     ],
 )
 def test_a_name_may_stand_for_many_servers(target: str, dialled: str) -> None:
-    assert client._Requests(target, max_message_bytes=1)._target == dialled
+    with ExecutorClient(target) as remote:
+        assert remote._target == dialled
 
 
 ALONE = """
@@ -421,13 +421,15 @@ class OnlyWhatItMayNeed:
         root, _, rest = name.partition(".")
         allowed = root in sys.stdlib_module_names or name == "codeio" or name.startswith(
             ("grpc.", "google.protobuf", "google._upb", "codeio.client", "codeio.v1")
+            + ("codeio.rewards",)
         )
         if not allowed and name not in ("grpc", "google", "typing_extensions"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, OnlyWhatItMayNeed())
-from codeio.client import ExecutorClient
-with ExecutorClient("127.0.0.1:1"):
+from codeio.client import ExecutorClient, VerifierClient
+import codeio.rewards.trl, codeio.rewards.verl, codeio.rewards.verifiers
+with ExecutorClient("127.0.0.1:1"), VerifierClient("127.0.0.1:1"):
     print("fine")
 """
 

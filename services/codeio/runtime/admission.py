@@ -1,4 +1,4 @@
-"""Who may join the line for the sandboxes: it is bounded, and says when to come again."""
+"""Who may join the line before a service: it is bounded, and says when to come again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from codeio.v1.execution_pb2 import Priority
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeio.runtime.settings import ExecutorSettings
-
 _BATCH, _INTERACTIVE = Priority.PRIORITY_BATCH, Priority.PRIORITY_INTERACTIVE
 _NAMES = {_BATCH: "batch", _INTERACTIVE: "interactive"}
 # Until jobs have been seen.
@@ -24,17 +22,26 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 60.0
 
 
 class Admission:
-    """Counts the jobs of each priority that run or wait; the sandbox chooses among them.
+    """Counts the jobs of each priority that run or wait; whoever runs them chooses among them.
 
     As many jobs of a priority are admitted as there are slots, and as many more
-    as may wait by the settings.
+    as may wait.
     """
 
-    def __init__(self, *, slots: int, settings: ExecutorSettings) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int,
+        waiting_batch: int = 0,
+        waiting_interactive: int = 0,
+        what: str = "sandboxes",
+    ) -> None:
+        """Admit to `slots` of `what`."""
         self._slots = slots
+        self._what = what
         self._places = {
-            _BATCH: slots + settings.waiting_batch,
-            _INTERACTIVE: slots + settings.waiting_interactive,
+            _BATCH: slots + waiting_batch,
+            _INTERACTIVE: slots + waiting_interactive,
         }
         self._jobs = {_BATCH: 0, _INTERACTIVE: 0}
         self._mean_seconds = _GUESS_SECONDS
@@ -67,7 +74,7 @@ class Admission:
         wait = self._mean_seconds * line / self._slots
         wait = min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
         return Overloaded(
-            f"all {self._slots} sandboxes are taken and the line of {_NAMES[priority]} jobs is "
+            f"all {self._slots} {self._what} are taken and the line of {_NAMES[priority]} jobs is "
             f"full; come again in {wait:.1f} s",
             retry_after=wait,
         )
