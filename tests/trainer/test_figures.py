@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import signal
+import socket
 import urllib.request
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -117,6 +118,29 @@ def test_people_read_a_line_now_and_then(reporter: Reporter, tmp_path: Path) -> 
         "reasoning: step 1 of 4, loss 1.0000, 50 tokens/s, 6 s left",
         "reasoning: step 4 of 4, loss 0.2500, 50 tokens/s, 0 s left",
     ]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_pods_are_asked_by_addresses_of_either_kind(reporter: Reporter, host: str) -> None:
+    if host == "[::1]" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with (
+        reporter.served(0) as port,
+        urllib.request.urlopen(f"http://{host}:{port}/progress", timeout=20) as answer,
+    ):
+        assert json.load(answer)["stage"] == "reasoning"
+
+
+def test_a_machine_without_ipv6_is_asked_by_ipv4(
+    reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    with reporter.served(0) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=20) as answer:
+            assert answer.read() == b"ok\n"
+        # It has not asked for what would have failed there.
+        with pytest.raises(OSError, match=r"refused|unavailable|unreachable"):
+            socket.create_connection(("::1", port), timeout=20)
 
 
 def test_a_port_that_is_taken_is_the_users_to_change(reporter: Reporter) -> None:

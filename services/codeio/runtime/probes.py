@@ -7,22 +7,22 @@ out: a probe goes through the loop and fails if it does not come back.
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import asynccontextmanager
-from socketserver import TCPServer, ThreadingMixIn
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import make_wsgi_app
 
 from codeio.runtime.listening import address_text, listen
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable, Iterable
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from codeio.runtime.grpc_health import Health
 
@@ -36,10 +36,7 @@ async def probed(health: Health, *, host: str, port: int) -> AsyncIterator[str]:
     Raises:
         UsageError: the address cannot be listened at.
     """
-    listen(host, port, chosen_by="server.metrics_port").close()
-    server = make_server(
-        host, port, _App(health), _SixServer if ":" in host else Server, SilentHandler
-    )
+    server = Server(listen(host, port, chosen_by="server.metrics_port"), _App(health))
     thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
     thread.start()
     try:
@@ -83,22 +80,22 @@ def _told(start: StartResponse, holds: bool) -> Iterable[bytes]:
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    """Answers each request in a thread."""
+    """Answers at a socket that listens, each request in a thread."""
 
     daemon_threads = True
 
-    def server_bind(self) -> None:
-        """Bind; the base class would ask DNS for the machine's name first."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
+    def __init__(self, listening: socket.socket, application: WSGIApplication) -> None:
+        address = listening.getsockname()
+        super().__init__(address[:2], _SilentHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        # To bind would have set these, and asked DNS for the machine's name.
+        self.server_name, self.server_port = address[:2]
         self.setup_environ()
+        self.set_app(application)
 
 
-class _SixServer(Server):
-    address_family = socket.AF_INET6
-
-
-class SilentHandler(WSGIRequestHandler):
+class _SilentHandler(WSGIRequestHandler):
     """Reads requests and tells nobody of them."""
 
     timeout = 10

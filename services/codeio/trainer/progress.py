@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
-from wsgiref.simple_server import make_server
 
 from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
 
 from codeio.runtime.listening import listen
-from codeio.runtime.probes import Server, SilentHandler
+from codeio.runtime.probes import Server
 from codeio.training_run.environment import METRICS_PORT
 from codeio.training_run.status import Progress
 
@@ -152,13 +152,14 @@ class Reporter:
 
     @contextmanager
     def served(self, port: int) -> Iterator[int]:
-        """Answer HTTP for the time of the body; yield the port, which 0 leaves open.
+        """Answer HTTP at every address for the time of the body; yield the port: 0 is a free one.
 
         Raises:
             UsageError: the port cannot be had.
         """
-        listen("", port, chosen_by=METRICS_PORT).close()
-        server = make_server("", port, self._answer, Server, SilentHandler)
+        # A pod's address may be of either kind; not every kernel has IPv6.
+        host = "::" if socket.has_dualstack_ipv6() else ""
+        server = Server(listen(host, port, chosen_by=METRICS_PORT), self._answer)
         thread = threading.Thread(target=server.serve_forever, name="progress", daemon=True)
         thread.start()
         try:
