@@ -1,0 +1,200 @@
+"""`codeio evaluate` as a user calls it: what it writes, what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeio.cli import main
+from codeio.dataset import export
+from codeio.runtime.settings import DatasetSettings
+from tests.dataset.factory import INPUT, OUTPUT, program, sample
+from tests.evaluation.conftest import local_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMAND = Path(sys.executable).with_name("codeio")
+
+GSM8K = f"gsm8k={local_file('gsm8k')}"
+
+
+def run(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Call the command as a process of its own, which serves a verifier to itself."""
+    variables = {**os.environ, **variables}
+    variables.pop("CODEIO_VERIFIER_ADDRESS", None)
+    # Without bytecode every start takes seconds.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run(
+        [COMMAND, "evaluate", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=variables,
+        check=False,
+        timeout=280,
+    )
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command in this process: return exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+    # Nobody is there: what is wrong is to be said before anybody is asked to judge.
+    monkeypatch.setenv("CODEIO_VERIFIER_ADDRESS", "127.0.0.1:1")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["codeio", "evaluate", *map(str, arguments)])
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        screen = capsys.readouterr()
+        return int(ended.value.code or 0), screen.out, screen.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of programs that do what their pairs say, but for the first of them."""
+    samples = [
+        sample(program(text=code), direction=direction)
+        for number in range(12)
+        for code in [
+            f"def main_solution(values):\n    return sum(values) + 10**20 - {5 + (number == 0)}"
+            f" + {number} - {number}\n"
+        ]
+        for direction in (OUTPUT, INPUT)
+    ]
+    out = tmp_path_factory.mktemp("held") / "dataset"
+    settings = DatasetSettings(splits=(0.0, 0.0, 1.0), near_duplicate_threshold=1.0)
+    export(samples, out, settings=settings, formats=["messages"])
+    return out
+
+
+def table_of(text: str) -> dict[str, str]:
+    """Return the lines of the table by suite or category."""
+    lines, _, _ = text.partition("\n\n")
+    return {
+        line.split()[0]: re.sub(r" +", " ", line.strip()) for line in lines.splitlines() if line
+    }
+
+
+def test_a_model_beside_another_by_files_and_held_out_rows(
+    tiny_model: Path, data: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
+) -> None:
+    arguments = (
+        *(tiny_model, "--before", tiny_model, "--held-out", data, "--out", "measured"),
+        *("--suite", "gsm8k", "--suite", "drop", "--file", GSM8K, "--max-new-tokens", 3),
+    )
+    ended = run(*arguments, cwd=tmp_path)
+
+    assert ended.returncode == 0, ended.stderr
+    table = table_of(ended.stdout)
+    assert table["gsm8k"].startswith("gsm8k 10 0.0 [0.0, 0.0] 0.0 [0.0, 0.0] +0.0 [+0.0, +0.0]")
+    # Their programs were run: the pair of one is wrong, and its questions are none.
+    assert table["held-out-output"].startswith("held-out-output 11 ")
+    assert table["held-out-input"].startswith("held-out-input 11 ")
+    assert "left out: held-out-output: 1 questions: their own pair does not" in ended.stdout
+    assert "not measured: drop (before and after): EleutherAI/drop" in ended.stdout
+    last = ended.stderr.splitlines()[-1]
+    assert last == "3 suites, 1 not measured in measured"
+
+    out = tmp_path / "measured"
+    told = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    questions = {score["suite"]: score["questions"] for score in told["scores"]}
+    assert questions["gsm8k"] == 10
+    assert questions["held-out-output"] == questions["held-out-input"] == 11
+    assert set(told["not_measured"]) == {"drop"}
+    assert (told["settings"]["after"], told["settings"]["max_new_tokens"]) == (str(tiny_model), 3)
+    assert (out / "evaluation.svg").read_text(encoding="utf-8").startswith("<?xml")
+    assert (out / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+    # What is measured is not measured again, nor judged; and a program may read the figures.
+    code, printed, err = here(*arguments, "--json")
+    assert code == 0, err
+    assert "questions" not in err
+    figures = json.loads(printed)
+    assert figures["scores"] == told["scores"]
+    assert list(figures["not_measured"]) == ["drop"]
+
+
+def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> None:
+    ended = run(
+        *(tiny_model, "--suite", "drop"),
+        cwd=tmp_path,
+        # A port of this machine at which nobody listens.
+        HF_ENDPOINT="http://127.0.0.1:1",
+        HF_HUB_OFFLINE="0",
+        HF_DATASETS_OFFLINE="0",
+        HF_HOME=str(tmp_path / "cache"),
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert_one_sentence(ended.stderr, "no suite can be measured.*drop: EleutherAI/drop could not")
+    assert not (tmp_path / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["MODEL", "--suite", "gsmk8"], r"no suite or category 'gsmk8'; did you mean gsm8k\?"),
+        (["MODEL", "--file", "gmath=rows.jsonl"], "'gmath'; did you mean"),
+        (["MODEL", "--suite", "gsm8k", "--file", "gsm8k=none.jsonl"], "none.jsonl.* missing"),
+        (["MODEL", "--suite", "gsm8k", "--file", "none.jsonl"], "--file takes SUITE=PATH"),
+        (["MODEL", "--suite", "leetcode-o"], "leetcode-o: it needs a local file"),
+        (["MODEL", "--held-out", "none"], "none"),
+        (["./none", "--suite", "gsm8k", "--file", GSM8K], "there is no model in none"),
+        (["a/none", "--suite", "gsm8k", "--file", GSM8K], "the model a/none cannot be loaded"),
+        (["--suite", "gsm8k"], "name a model.*--list"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_exit_code_2(
+    here: Callable[..., Any], tiny_model: Path, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    code, out, err = here(*(str(tiny_model) if each == "MODEL" else each for each in arguments))
+    assert (code, out) == (2, "")
+    assert_one_sentence(err, told)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def assert_one_sentence(err: str, told: str) -> None:
+    """Check that the last line, and no other, is a sentence that says so."""
+    assert "Traceback" not in err
+    sentences = [line for line in err.splitlines() if line.startswith("codeio: ")]
+    assert sentences == [err.splitlines()[-1]]
+    assert re.search(told, sentences[0]), sentences[0]
+
+
+def test_suites_are_listed_by_category(here: Callable[..., Any]) -> None:
+    code, out, _ = here("--list")
+    assert code == 0
+    lines = [line.strip() for line in out.splitlines()]
+    assert lines.index("mathematical") < lines.index("scientific")
+    assert "openai/gsm8k" in lines
+    assert any(line.startswith("local file only: ") for line in lines)
+
+
+def test_training_data_is_searched_without_a_model(
+    here: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in local_file("gsm8k").read_text("utf-8").splitlines()]
+    training = tmp_path / "train.jsonl"
+    training.write_text(json.dumps({"prompt": rows[8]["question"]}) + "\n", encoding="utf-8")
+    code, out, err = here("--decontaminate", training, "--suite", "gsm8k", "--file", GSM8K)
+    assert code == 0, err
+    assert re.search(r"gsm8k +1 of +10 questions", out)
+    told = json.loads((tmp_path / "evaluation/contamination.json").read_text(encoding="utf-8"))
+    assert told["suites"]["gsm8k"]["shared"] == 1
