@@ -191,7 +191,12 @@ def _threads(spec: TrainingRunSpec) -> int:
 
 def _kills_for_memory() -> int:
     """Return how often the kernel has killed for memory: in this container, or anywhere."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+    counters = (
+        "/sys/fs/cgroup/memory.events",
+        "/sys/fs/cgroup/memory/memory.oom_control",  # where control groups are of version 1
+        "/proc/vmstat",
+    )
+    for path in counters:
         with suppress(OSError):
             for line in Path(path).read_text(encoding="utf-8").splitlines():
                 name, _, count = line.partition(" ")
