@@ -53,7 +53,7 @@ def read_answers(kept: Path) -> dict[str, str]:
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         kept.write_text(whole, encoding="utf-8")
-    for line in whole.splitlines():
+    for line in whole.split("\n")[:-1]:  # a model may write other ends of lines
         key, answer = json.loads(line)
         answers[key] = answer
     return answers

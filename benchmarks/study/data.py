@@ -93,8 +93,8 @@ def spread(questions: Iterable[Question]) -> Iterator[Question]:
 
 
 def _samples(data_set: Path, split: str) -> list[Example]:
-    rows = (data_set / "messages" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
-    found = [_example(json.loads(row)) for row in rows]
+    with (data_set / "messages" / f"{split}.jsonl").open(encoding="utf-8") as rows:
+        found = [_example(json.loads(row)) for row in rows]
     return sorted(
         (each for each in found if each is not None),
         key=lambda example: _shuffled(example.question.question_id),

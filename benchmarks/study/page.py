@@ -110,7 +110,7 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
         f" training split {data['training_examples']:,} samples of"
         f" {data['training_programs']:,} programs have a rationale of at most"
         f" {plan['longest_rationale']} tokens, an answer of at most {plan['longest_answer']} and"
-        f" {plan['longest_sample']} in all."
+        f" {plan['longest_sample']} in all: {_directions(data['training_directions'])}."
     )
     yield ""
     yield (
@@ -172,6 +172,11 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
         yield from _compared(
             [e for e in outcome.comparisons if (e.origin, e.direction) == (origin, direction)]
         )
+
+
+def _directions(counts: Mapping[str, int]) -> str:
+    """Say how much of each prediction can be learnt; what is hardly taught explains what is not."""
+    return " and ".join(f"{counts.get(each, 0):,} predict the {each}" for each in Direction)
 
 
 def _compared(comparisons: Sequence[Comparison]) -> Iterator[str]:

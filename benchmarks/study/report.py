@@ -153,10 +153,13 @@ class _Table:
                 f" without any model, {guessed}."
             )
         if not found.beyond.above_zero:
+            # Absence of evidence is not evidence: that there is less has to be shown too.
+            explained = found.beyond.high < found.gain.value
+            said = "is explained by" if explained else "is not shown to go beyond"
             return (
-                f"{where}: the gain of {gain} is explained by trivial baselines: on the"
-                f" {int(self.hard.sum())} questions that none of them gets, none is shown"
-                f" ({beyond}); without any model, {guessed}."
+                f"{where}: the gain of {gain} {said} trivial baselines: on the"
+                f" {int(self.hard.sum())} questions that none of them gets it is {beyond};"
+                f" without any model, {guessed}."
             )
         return (
             f"{where}: a gain of {gain}, which trivial baselines do not explain alone: on the"

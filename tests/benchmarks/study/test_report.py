@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 from tests.benchmarks.study.material import question
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 QUESTIONS = [question(number) for number in range(120)]
 
 
-def verdicts(right: range, *, unparsable: range = range(0)) -> dict[str, str]:
+def verdicts(right: Sequence[int], *, unparsable: range = range(0)) -> dict[str, str]:
     return {
         f"q{n}": "CORRECT" if n in right else "UNPARSABLE" if n in unparsable else "WRONG"
         for n in range(120)
     }
 
 
-def outcome(right: range, *, guessed: range) -> Outcome:
+def outcome(right: Sequence[int], *, guessed: range) -> Outcome:
     asked = [
         Asked("main", "arm", (verdicts(right),) * 3, Arm.RATIONALE),
         Asked("plain", "untouched", (verdicts(range(3), unparsable=range(3, 63)),)),
@@ -48,6 +49,14 @@ def test_a_gain_beyond_guessing_is_said_to_be_one() -> None:
     [said] = outcome(range(60), guessed=range(20)).conclusions
     assert "do not explain alone" in said
     assert "on the 100 questions that none of them gets" in said
+
+
+def test_too_few_hard_questions_to_tell_explain_nothing() -> None:
+    # None of three is right, which a gain of two thirds would give now and then.
+    [said] = outcome(range(80), guessed=range(117)).conclusions
+    assert "is explained by" in said
+    [said] = outcome([*range(60), 119], guessed=range(118)).conclusions
+    assert "is not shown to go beyond trivial baselines" in said
 
 
 def test_no_gain_and_a_loss_are_said() -> None:
@@ -119,6 +128,15 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
+def test_seeds_vary_by_the_unbiased_variance_between_them() -> None:
+    # One program, so that only the seeds are drawn: 0, 1/2 and 1 have a variance of 1/4.
+    shares = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    found = difference(shares, np.zeros((3, 2)), ["a", "a"], resamples=20_000)
+    drawn = np.random.default_rng(1).choice([0.0, 0.5, 1.0], size=(20_000, 3)).mean(axis=1)
+    narrow = np.percentile(drawn, 97.5) - np.percentile(drawn, 2.5)
+    assert found.high - found.low == pytest.approx(narrow * (3 / 2) ** 0.5)
+
+
 def test_nothing_asked_is_no_number() -> None:
     assert np.isnan(share(np.zeros((2, 0)), [], resamples=10).value)
 
@@ -135,7 +153,12 @@ def test_the_page_holds_the_figures(tmp_path: Path) -> None:
             "seeds": (0, 1, 2),
             "resamples": 500,
         },
-        "data": {"packages": ["one==1"], "training_examples": 9, "training_programs": 4},
+        "data": {
+            "packages": ["one==1"],
+            "training_examples": 9,
+            "training_programs": 4,
+            "training_directions": {"output": 8},
+        },
         "trained": [
             {
                 "title": "main",
@@ -153,6 +176,7 @@ def test_the_page_holds_the_figures(tmp_path: Path) -> None:
     write_page(found, result, page)
     text = page.read_text()
     assert result.conclusions[0] in text
+    assert "8 predict the output and 0 predict the input" in text
     assert "| main | 0 | 12 | 3,456 | 7 | 1.250 | 1.5 |" in text
     assert "| main | 50.0 [" in text
     assert "<svg" in page.with_suffix(".svg").read_text()
@@ -170,7 +194,7 @@ def test_batches_hold_every_prompt_once_and_stay_small() -> None:
 
 def test_an_answer_that_was_cut_off_is_asked_for_again(tmp_path: Path) -> None:
     kept = tmp_path / "answers.jsonl"
-    kept.write_text('["a", "one"]\n["b", "tw')
-    assert read_answers(kept) == {"a": "one"}
-    assert kept.read_text() == '["a", "one"]\n'
+    kept.write_text('["a", "one\u2028two"]\n["b", "tw')
+    assert read_answers(kept) == {"a": "one\u2028two"}
+    assert kept.read_text() == '["a", "one\u2028two"]\n'
     assert read_answers(tmp_path / "none") == {}
