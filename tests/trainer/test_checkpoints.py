@@ -12,12 +12,13 @@ import torch
 from torch.distributed import HashStore  # type: ignore[attr-defined]
 from torch.distributed.checkpoint.api import CheckpointException
 
-from codeio.trainer.checkpoints import Checkpoints, Position
+from codeio.trainer.checkpoints import Checkpoints
 from codeio.trainer.failures import failure_of
 from codeio.trainer.group import Group, Joined
 from codeio.trainer.model import Learner, read_model
 from codeio.trainer.optimiser import adamw
 from codeio.trainer.parallel import spread
+from codeio.trainer.trained import Position
 from codeio.training_run.outcomes import Reason, RunError
 from codeio.training_run.spec import Execution, Model
 from tests.trainer.work import STAGE, take_steps

@@ -21,12 +21,12 @@ from torch.distributed.checkpoint.api import CheckpointException
 from transformers import AutoModelForCausalLM
 
 from codeio.runtime.errors import UsageError
-from codeio.trainer.checkpoints import Position
 from codeio.trainer.failures import failure_of
 from codeio.trainer.optimiser import adamw, clip, learning_rate
 from codeio.trainer.progress import Reporter, Step
 from codeio.trainer.stopping import Stop
 from codeio.trainer.throughput import Work
+from codeio.trainer.trained import Position
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from tests.trainer.work import STAGE
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from codeio.training_run.outcomes import ExitCode, Reason
+from codeio.trainer import local
+from codeio.trainer.launch import Node
+from codeio.training_run.manifest import parse_manifest
+from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
+from codeio.training_run.places import Places
 from tests.trainer.ranks import run_ranks, started
 from tests.trainer.work import stage
 
@@ -90,18 +94,24 @@ def test_a_stage_learns_and_leaves_a_model(whole: Path, tiny_model: Path) -> Non
 
 
 def test_a_finished_stage_is_not_trained_again_nor_taken_for_another(
-    whole: Path, tiny_model: Path
+    whole: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = whole / "runs/tiny/models/reasoning/model.safetensors"
-    written = model.stat().st_mtime_ns
+    def launch(*_: object, **__: object) -> None:
+        raise AssertionError("its processes would wait for peers that are done")
+
+    monkeypatch.setattr(local, "launch", launch)
     described = manifest(tiny_model, whole)
-    [ended] = run_ranks(1, stage, described)
-    assert (ended["reason"], ended["details"]["step"]) == (Reason.COMPLETED, 10)
+    replaced = Node(number=1, count=2, coordinator="run-0.run")
+
+    def ended() -> Outcome:
+        run = parse_manifest(described, source="test")
+        return local.run_step(run, "reasoning", Places(run=run), node=replaced, say=print)
+
+    assert (ended().reason, ended().details["step"]) == (Reason.COMPLETED, 10)
     described["spec"]["hyperparameters"]["learningRate"] = 0.02
-    [ended] = run_ranks(1, stage, described)
-    assert ended["code"] == ExitCode.USER_ERROR
-    assert "learning_rate = 0.01, and now it is 0.02" in ended["message"]
-    assert model.stat().st_mtime_ns == written
+    with pytest.raises(RunError, match=r"learning_rate = 0\.01, and now it is 0\.02") as caught:
+        ended()
+    assert caught.value.exit_code is ExitCode.USER_ERROR
 
 
 @pytest.mark.parametrize("trap", ["kill@5/0", "kill-in-save@6/0"])

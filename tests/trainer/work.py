@@ -12,7 +12,7 @@ import torch
 from torch.distributed.tensor import DTensor
 
 from codeio.trainer import loop
-from codeio.trainer.checkpoints import Checkpoints, Position
+from codeio.trainer.checkpoints import Checkpoints
 from codeio.trainer.data import MicroBatch
 from codeio.trainer.group import Group
 from codeio.trainer.model import Learner, empty_model, read_model
@@ -20,6 +20,7 @@ from codeio.trainer.optimiser import adamw, clip
 from codeio.trainer.parallel import Parallel, spread
 from codeio.trainer.stage import run_stage
 from codeio.trainer.stopping import Stop
+from codeio.trainer.trained import Position
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import RunError
 from codeio.training_run.places import Places

@@ -20,6 +20,7 @@ shard with gloo as they do with nccl, and the tests see them do so.
 | `throughput`  | tokens a second, and what share of a device's peak that is               |
 | `loop`        | the steps                                                                |
 | `stage`       | one stage in one process: from data and model to a trained model         |
+| `trained`     | what a stage was asked for and how it ended, beside its model            |
 | `process`     | the program that each process runs                                       |
 | `failures`    | what ended a process, as an exit code and one sentence                   |
 | `launch`      | starts the processes of this machine or pod and tells how they ended     |

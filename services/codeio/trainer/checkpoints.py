@@ -31,6 +31,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from codeio.trainer import durable
+from codeio.trainer.trained import Position, refuse_other
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
@@ -45,18 +46,6 @@ MANIFEST = "manifest.json"
 _STEP = re.compile(r"^step-(\d{8,})$")
 # Names of the optimiser's state by parameter, not by number, fit any number of processes.
 _OPTIONS = StateDictOptions(flatten_optimizer_state_dict=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Position:
-    """How far a stage is."""
-
-    step: int = 0
-    """Steps that are done."""
-    tokens: int = 0
-    """Tokens of their samples."""
-    loss: float | None = None
-    """Of the last of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,21 +179,6 @@ class Checkpoints:
         durable.sweep(self.folder)
         for place in self._places()[self.keep :]:
             shutil.rmtree(place, ignore_errors=True)
-
-
-def refuse_other(was: Mapping[str, Any], now: Mapping[str, Any], *, where: str) -> None:
-    """Refuse to go on with what was made otherwise than it would be made now.
-
-    Raises:
-        RunError: it was; the message names the first difference.
-    """
-    for name in sorted(was.keys() | now.keys()):
-        if was.get(name) != now.get(name):
-            raise RunError(
-                Reason.INVALID_SPEC,
-                f"{where} was made with {name} = {was.get(name)!r}, and now it is"
-                f" {now.get(name)!r}: give the run another name, or delete what is there",
-            )
 
 
 def _state(learner: Learner, optimiser: torch.optim.Optimizer) -> dict[str, Any]:

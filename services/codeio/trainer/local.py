@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codeio.runtime.errors import UsageError
 from codeio.trainer.launch import Node, launch
+from codeio.trainer.trained import outcome_of_trained
 from codeio.training_run.outcomes import Outcome, Reason
 from codeio.training_run.spec import EVALUATE_BEFORE, STAGES, steps_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def run_step(
     run: TrainingRun, step: str, places: Places, *, node: Node, say: Callable[[str], None]
 ) -> Outcome:
-    """Do one step of a run: a stage, or an evaluation.
+    """Do one step of a run: a stage, or an evaluation. What is done is not done again.
 
     Raises:
         UsageError: the run has no such step.
@@ -28,6 +29,10 @@ def run_step(
     if step not in steps_of(run.spec):
         raise UsageError(f"the run has no step {step}: {', '.join(steps_of(run.spec))}")
     if step in STAGES[run.spec.recipe]:
+        # Before any process meets others: a pod in the place of one that was lost at the very
+        # end would wait for those that are done.
+        if trained := outcome_of_trained(run, step, places):
+            return trained
         ended = launch(run, step, node=node, volumes=places.volumes)
         ended.check()
         return ended.outcome

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from codeio.trainer.checkpoints import Position
 from codeio.trainer.optimiser import clip, learning_rate, set_learning_rate
 from codeio.trainer.progress import Step
 from codeio.trainer.stopping import stopped
 from codeio.trainer.throughput import Work, peak_of
+from codeio.trainer.trained import Position
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from codeio.trainer.checkpoints import Position
+    from codeio.trainer.trained import Position
 
 _LINE_SECONDS = 5.0
 """Least time between two lines for people."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from codeio.trainer import durable
-from codeio.trainer.checkpoints import Checkpoints, Position, refuse_other
+from codeio.trainer.checkpoints import Checkpoints
 from codeio.trainer.data import open_corpus, prepare
 from codeio.trainer.failures import failure_of
 from codeio.trainer.group import COMPILED_DEADLINE, STEP_DEADLINE, Group
@@ -28,8 +27,10 @@ from codeio.trainer.model import (
 from codeio.trainer.optimiser import adamw
 from codeio.trainer.parallel import spread
 from codeio.trainer.progress import Reporter
+from codeio.trainer.throughput import is_slow_in_bfloat16
+from codeio.trainer.trained import Position, asked_of, note_trained, outcome_at
 from codeio.training_run.environment import METRICS_PORT
-from codeio.training_run.outcomes import ExitCode, Outcome, Reason
+from codeio.training_run.outcomes import ExitCode
 from codeio.training_run.recipes import Stage, stage_of
 from codeio.training_run.spec import STAGES, Model
 
@@ -44,11 +45,9 @@ if TYPE_CHECKING:
     from codeio.trainer.group import Joined
     from codeio.trainer.stopping import Stop
     from codeio.training_run.manifest import TrainingRun
+    from codeio.training_run.outcomes import Outcome
     from codeio.training_run.places import Places
     from codeio.training_run.spec import StageName, TrainingRunSpec
-
-TRAINING = "training.json"
-"""In a trained model's folder: what its stage was asked for, and how it ended."""
 
 
 def run_stage(
@@ -59,23 +58,19 @@ def run_stage(
     stop: Stop,
     say: Callable[[str], None],
 ) -> Outcome:
-    """Train one stage together with the other processes, or see that it was trained before.
+    """Train one stage together with the other processes.
 
     Raises:
         RunError: this process or another cannot go on.
     """
     stage = stage_of(run.spec, name)
-    asked = _asked(run, stage)
-    if places.model(name).is_dir():
-        trained = json.loads((places.model(name) / TRAINING).read_text(encoding="utf-8"))
-        refuse_other(trained["asked"], asked, where=str(places.model(name)))
-        return _outcome(name, Position(**trained["position"]))
+    asked = asked_of(run, name)
     group = Group.of_environment(gpus=run.spec.workers.gpus_per_node > 0)
     training = _Training(
         run=run, stage=stage, places=places, group=group, asked=asked, stop=stop, say=say
     )
     try:
-        return _outcome(name, training.train())
+        return outcome_at(name, training.train())
     except BaseException as error:
         failure = failure_of(error)
         if failure.exit_code is ExitCode.DISRUPTED:
@@ -117,9 +112,14 @@ class _Training:
         port = os.environ.get(METRICS_PORT)
         serving = reporter.served(int(port)) if reporter and port else nullcontext()
         deadline = COMPILED_DEADLINE if execution.compile else STEP_DEADLINE
+        narrow = execution.precision == "BFloat16"
+        if narrow and self.group.first and is_slow_in_bfloat16(self.group.device):
+            self.say(
+                f"warning: {self.stage.name} computes in BFloat16, for which this CPU has no"
+                " instructions and is up to sixty times slower; set execution.precision to Float32"
+            )
         with serving:
             tokenizer, corpus, model = self._prepare()
-            narrow = execution.precision == "BFloat16"
             learner = Learner(model, dtype=torch.bfloat16 if narrow else torch.float32)
             with self.group.joined(deadline=deadline) as joined:
                 position = self._steps(learner, corpus, joined, reporter)
@@ -201,25 +201,7 @@ class _Training:
                 partial,
                 dtype=dtype_of(self.model, self.folder),
             )
-            told = {"asked": self.asked, "position": asdict(position)}
-            (partial / TRAINING).write_text(json.dumps(told, indent=1), encoding="utf-8")
+            note_trained(partial, self.asked, position)
             durable.finish(partial, place)
             self.say(f"{self.stage.name}: the trained model is in {place}")
         joined.gather(None)  # none ends before it is there
-
-
-def _asked(run: TrainingRun, stage: Stage) -> dict[str, Any]:
-    """Return all that decides what a stage makes, as plain JSON."""
-    asked = {
-        **asdict(stage),
-        "sources": [each.model_dump(mode="json") for each in stage.sources],
-        "model": run.spec.model.model_dump(mode="json"),
-        "seed": run.spec.seed,
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(asked))
-    return plain
-
-
-def _outcome(name: StageName, position: Position) -> Outcome:
-    details = {"stage": name, **asdict(position)}
-    return Outcome(Reason.COMPLETED, f"{name} has done {position.step:,} steps", details)
