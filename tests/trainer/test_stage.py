@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from codeio.trainer.launch import Node
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 from codeio.training_run.places import Places
+from tests.trainer.conftest import TINY_TEMPLATE
 from tests.trainer.ranks import run_ranks, started
 from tests.trainer.work import stage
 
@@ -112,6 +114,40 @@ def test_a_finished_stage_is_not_trained_again_nor_taken_for_another(
     with pytest.raises(RunError, match=r"learning_rate = 0\.01, and now it is 0\.02") as caught:
         ended()
     assert caught.value.exit_code is ExitCode.USER_ERROR
+
+
+@pytest.mark.parametrize("template", [None, TINY_TEMPLATE])
+def test_a_base_model_is_prompted_as_it_was_trained_and_stops_after_its_answer(
+    template: str | None, tiny_model: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    (base / "chat_template.jinja").unlink()
+    tokenizer = AutoTokenizer.from_pretrained(base, eos_token="<|system|>")
+    tokenizer.chat_template = template  # which ends an answer with <|end|>, not as texts end
+    tokenizer.save_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.save_pretrained(base)
+    question = [{"role": "user", "content": "f(2)?"}]
+    chat = [*question, {"role": "assistant", "content": "It is 4."}]
+    (tmp_path / "rows.jsonl").write_text(
+        (json.dumps({"messages": chat}) + "\n") * 4, encoding="utf-8"
+    )
+    described = manifest(base, tmp_path)
+    described["spec"]["hyperparameters"]["steps"] = 40
+    described["spec"]["checkpoints"]["everySteps"] = 100
+    assert run_ranks(1, stage, described)[0]["reason"] == Reason.COMPLETED
+
+    trained = tmp_path / "runs/tiny/models/reasoning"
+    tokenizer = AutoTokenizer.from_pretrained(trained)
+    prompt = tokenizer.apply_chat_template(
+        question, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    model = AutoModelForCausalLM.from_pretrained(trained)
+    said = model.generate(**prompt, max_new_tokens=60, do_sample=False)[0]
+    answer = tokenizer.decode(said[prompt["input_ids"].shape[1] :])
+    assert answer == f"It is 4.{tokenizer.eos_token}"
+    assert tokenizer.eos_token == ("<|end|>" if template else "<|system|>")
 
 
 @pytest.mark.parametrize("trap", ["kill@5/0", "kill-in-save@6/0"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +12,8 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from codeio.trainer.attention import NAME, Samples
-from codeio.trainer.data import IGNORED
+from codeio.trainer.data import IGNORED, template_of
+from codeio.trainer.data.masking import Renderer
 from codeio.trainer.head import summed_loss
 from codeio.training_run.outcomes import Reason, RunError
 
@@ -18,8 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from codeio.trainer.data.chats import Chat
     from codeio.training_run.spec import Model
 
 _PROBE = (5, 7)
@@ -77,6 +81,32 @@ class Learner(nn.Module):
         return [each for each in self.model.modules() if type(each).__name__ in names]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a trained model has from the one that it was made of, beside the weights."""
+
+    tokenizer: PreTrainedTokenizerBase
+    dtype: torch.dtype
+    """That weights are stored in."""
+
+
+def read_origin(model: Model, folder: Path | None) -> Origin:
+    """Return it of a model in a folder, or at the hub if there is no folder.
+
+    Raises:
+        RunError: there is no tokenizer, or no configuration.
+    """
+    tokenizer = read_tokenizer(model, folder)
+    try:
+        config = AutoConfig.from_pretrained(
+            _place(model, folder), revision=model.revision or "main"
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_found(model, folder, "model", error) from error
+    stored = getattr(config, "dtype", None)
+    return Origin(tokenizer, stored if isinstance(stored, torch.dtype) else torch.bfloat16)
+
+
 def read_tokenizer(model: Model, folder: Path | None) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model in a folder, or at the hub if there is no folder.
 
@@ -127,15 +157,14 @@ def empty_model(model: Model, folder: Path | None) -> PreTrainedModel:
 def write_model(
     model: PreTrainedModel,
     weights: dict[str, Tensor],
-    tokenizer: PreTrainedTokenizerBase,
+    origin: Origin,
     folder: Path,
-    *,
-    dtype: torch.dtype,
 ) -> None:
     """Write weights as `save_pretrained` does, with tokenizer and settings of generation.
 
     A new model of the same kind is filled with them: the one that was trained is in shards.
     """
+    dtype, tokenizer = origin.dtype, deepcopy(origin.tokenizer)
     config = type(model.config).from_dict(model.config.to_dict())
     with torch.device("meta"):
         plain: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
@@ -143,16 +172,41 @@ def write_model(
         )
     plain.load_state_dict({name: each.to(dtype) for name, each in weights.items()}, assign=True)
     plain.tie_weights()
-    plain.generation_config = model.generation_config
+    plain.generation_config = deepcopy(model.generation_config)
+    _prompt_as_trained(tokenizer, plain.generation_config)
     plain.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def dtype_of(model: Model, folder: Path | None) -> torch.dtype:
-    """Return the type that a model's weights are stored in."""
-    config = AutoConfig.from_pretrained(_place(model, folder), revision=model.revision or "main")
-    stored = getattr(config, "dtype", None)
-    return stored if isinstance(stored, torch.dtype) else torch.bfloat16
+def _prompt_as_trained(tokenizer: PreTrainedTokenizerBase, generation: GenerationConfig) -> None:
+    """Have whoever asks the model prompt it as it was trained, and stop where its answer ends.
+
+    Base models bring no template, or one that ends answers otherwise than they end texts.
+    """
+    tokenizer.chat_template = template_of(tokenizer)
+    ending = _ending(tokenizer)
+    if ending is None:
+        return
+    stops = generation.eos_token_id
+    known = [] if stops is None else [stops] if isinstance(stops, int) else list(stops)
+    if ending not in known:
+        generation.eos_token_id = [*known, ending] if known else ending
+    # One that the template itself writes must stay what it was trained with.
+    if "eos_token" not in tokenizer.chat_template:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ending)
+
+
+def _ending(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the token that ends an answer as it was trained, if one does."""
+    chat: Chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    try:
+        rendered = Renderer(tokenizer, loss="LastAnswer").render(chat)
+    except ValueError:  # a template that takes no chat as short
+        return None
+    _, end = rendered.learnt[-1]
+    ids = tokenizer.encode(rendered.text[:end], add_special_tokens=False)
+    added = tokenizer.added_tokens_decoder.get(ids[-1])
+    return ids[-1] if added and added.special else None
 
 
 def _place(model: Model, folder: Path | None) -> str:

@@ -16,14 +16,7 @@ from codeio.trainer.data import open_corpus, prepare
 from codeio.trainer.failures import failure_of
 from codeio.trainer.group import COMPILED_DEADLINE, STEP_DEADLINE, Group
 from codeio.trainer.loop import Loop
-from codeio.trainer.model import (
-    Learner,
-    dtype_of,
-    empty_model,
-    read_model,
-    read_tokenizer,
-    write_model,
-)
+from codeio.trainer.model import Learner, Origin, empty_model, read_model, read_origin, write_model
 from codeio.trainer.optimiser import adamw
 from codeio.trainer.parallel import spread
 from codeio.trainer.progress import Reporter
@@ -39,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from codeio.trainer.data import Corpus
     from codeio.trainer.group import Joined
@@ -119,25 +112,28 @@ class _Training:
                 " instructions and is up to sixty times slower; set execution.precision to Float32"
             )
         with serving:
-            tokenizer, corpus, model = self._prepare()
+            corpus, model, origin = self._prepare()
             learner = Learner(model, dtype=torch.bfloat16 if narrow else torch.float32)
             with self.group.joined(deadline=deadline) as joined:
                 position = self._steps(learner, corpus, joined, reporter)
-                self._write(learner, tokenizer, joined, position)
+                self._write(learner, origin, joined, position)
         return position
 
-    def _prepare(self) -> tuple[PreTrainedTokenizerBase | None, Corpus, PreTrainedModel]:
-        """Return what is trained and on what; the first process makes it for the others."""
+    def _prepare(self) -> tuple[Corpus, PreTrainedModel, Origin | None]:
+        """Return what is trained and on what; the first process makes it for the others.
+
+        It alone writes the trained model, and gets what that has from the one before.
+        """
         folder = self.places.data(self.stage.name)
         if not self.group.first:
             self.group.wait_for("preparation")
             corpus = open_corpus(folder, self.stage, seed=self.spec.seed)
-            return None, corpus, empty_model(self.model, self.folder)
+            return corpus, empty_model(self.model, self.folder), None
         self.say(f"{self.stage.name}: prepares data and model")
-        tokenizer = read_tokenizer(self.model, self.folder)
+        origin = read_origin(self.model, self.folder)
         corpus = prepare(
             self.stage,
-            tokenizer=tokenizer,
+            tokenizer=origin.tokenizer,
             folder=folder,
             places=self.places,
             seed=self.spec.seed,
@@ -145,7 +141,7 @@ class _Training:
         )
         model = read_model(self.model, self.folder)
         self.group.tell("preparation")
-        return tokenizer, corpus, model
+        return corpus, model, origin
 
     def _steps(
         self, learner: Learner, corpus: Corpus, joined: Joined, reporter: Reporter | None
@@ -184,22 +180,21 @@ class _Training:
     def _write(
         self,
         learner: Learner,
-        tokenizer: PreTrainedTokenizerBase | None,
+        origin: Origin | None,
         joined: Joined,
         position: Position,
     ) -> None:
         whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
         weights = cast("dict[str, Tensor]", get_model_state_dict(learner, options=whole))
         if self.group.first:
-            assert tokenizer is not None
+            assert origin is not None
             place = self.places.model(self.stage.name)
             partial = durable.begin(place)
             write_model(
                 learner.model,
                 {name.removeprefix("model."): each for name, each in weights.items()},
-                tokenizer,
+                origin,
                 partial,
-                dtype=dtype_of(self.model, self.folder),
             )
             note_trained(partial, self.asked, position)
             durable.finish(partial, place)
