@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeio.dataset import export
-from codeio.evaluation import evaluate_run
+from codeio.evaluation import evaluate_run, measurement
 from codeio.runtime.settings import DatasetSettings
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import MESSAGE_BYTES, Outcome, Reason, RunError
@@ -21,6 +21,8 @@ from tests.evaluation.conftest import Scripted, local_file, ten_questions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codeio.evaluation.rows import Question
+    from codeio.evaluation.suites import Suite
     from codeio.training_run.manifest import TrainingRun
 
 
@@ -224,8 +226,26 @@ def test_held_out_without_a_verifier(
 
 def test_a_split_that_is_not_there(snapshot: Path, tmp_path: Path) -> None:
     run = run_of(tmp_path, {"heldOut": {"path": str(snapshot), "split": "tset"}})
-    with pytest.raises(RunError, match="has no split tset"):
+    with pytest.raises(
+        RunError, match=r"no held-out questions: .*has no file tset.parquet"
+    ) as error:
         evaluate_run(run, Places(run=run), when="before", verifier="x", load=never)
+    assert error.value.reason is Reason.EVALUATION_DATA_MISSING
+
+
+def test_questions_are_read_once(gsm8k: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = []
+    read = measurement.read_questions
+
+    def counted(suite: Suite, *, file: Path | None) -> list[Question]:
+        readings.append(suite.name)
+        return read(suite, file=file)
+
+    monkeypatch.setattr(measurement, "read_questions", counted)
+    places = Places(run=gsm8k)
+    evaluate_run(gsm8k, places, when="after", load=lambda: answering("gsm8k", 2))
+    assert (places.evaluation / "contamination.json").exists()
+    assert readings == ["gsm8k", "drop"]
 
 
 def test_sixty_suites_fit_into_the_last_message() -> None:

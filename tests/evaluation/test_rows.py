@@ -6,14 +6,13 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from codeio.evaluation.rows import NotMeasurable, choose, read_questions
 from codeio.evaluation.suites import all_suites
 from codeio.training_run.outcomes import Reason, RunError
 from tests.evaluation.conftest import local_file, ten_questions
+from tests.training_run.data.files import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +33,7 @@ def test_every_suite_reads_its_ten_rows(suite: str) -> None:
 @pytest.mark.parametrize("ending", ["json", "parquet"])
 def test_other_files_hold_the_same(ending: str, tmp_path: Path) -> None:
     rows = rows_of("math")
-    file = tmp_path / f"math.{ending}"
-    if ending == "json":
-        file.write_text(json.dumps(rows))
-    else:
-        pq.write_table(pa.Table.from_pylist(rows), file)
+    file = write(tmp_path / f"math.{ending}", rows)
     assert read_questions(SUITES["math"], file=file) == ten_questions("math")[1]
 
 
@@ -53,6 +48,16 @@ def test_a_folder_has_a_file_for_each_part(tmp_path: Path) -> None:
         "bbh_cot_zeroshot_web_of_lies/9",
     ]
     assert len(questions) == 11
+
+
+def test_a_folder_is_read_once_where_it_has_a_part_twice_and_in_shards(tmp_path: Path) -> None:
+    rows = rows_of("gsm8k")
+    write(tmp_path / "main-00000-of-00002.parquet", rows[:3])
+    write(tmp_path / "main-00001-of-00002.parquet", rows[3:])
+    write(tmp_path / "main.jsonl", rows)
+    questions = read_questions(SUITES["gsm8k"], file=tmp_path)
+    assert [each.row for each in questions] == rows
+    assert len({each.id for each in questions}) == len(rows)
 
 
 def test_korbench_may_have_its_rules_apart(tmp_path: Path) -> None:
@@ -74,9 +79,14 @@ def test_korbench_may_have_its_rules_apart(tmp_path: Path) -> None:
     ("suite", "content", "reason", "said"),
     [
         ("gsm8k", None, Reason.EVALUATION_DATA_MISSING, "is missing; mend evaluation.files"),
-        ("gsm8k", '{"question": "Q?"}', Reason.INVALID_DATA, "lacks answer; it needs question"),
-        ("gsm8k", "no json", Reason.INVALID_DATA, "holds no rows"),
-        ("gsm8k", "[1]", Reason.INVALID_DATA, "a row must be an object"),
+        (
+            "gsm8k",
+            '{"question": "Q?"}',
+            Reason.INVALID_DATA,
+            "row 1 of .* lacks answer; the suite gsm8k needs question",
+        ),
+        ("gsm8k", "no json", Reason.INVALID_DATA, "row 1 of .* it is no JSON"),
+        ("gsm8k", "[1]", Reason.INVALID_DATA, "it is no JSON object"),
         ("bbh", '{"input": "", "target": ""}', Reason.INVALID_DATA, "task must be one of boolean"),
     ],
 )

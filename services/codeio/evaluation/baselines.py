@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.evaluation.rows import Question, Row
+    from codeio.evaluation.rows import Question
     from codeio.evaluation.suites import Suite
+    from codeio.training_run.data.reading import Values
 
 CHANCE = "guessing"
 COMMONEST = "the commonest answer"
@@ -51,7 +52,7 @@ def _commonest(parts: Sequence[str], targets: Sequence[str]) -> float:
     return sum(each.most_common(1)[0][1] for each in counts.values()) / len(targets)
 
 
-def _pair(name: str, row: Row) -> tuple[set[str], str]:
+def _pair(name: str, row: Values) -> tuple[set[str], str]:
     """Return the arguments and the output, as canonical texts."""
     if name == "cruxeval-o":
         return _literal_arguments(row["input"]), _literal(row["output"])

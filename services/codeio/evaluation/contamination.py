@@ -17,8 +17,9 @@ from codeio.runtime.grams import GRAM, grams, strings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from codeio.evaluation.rows import Question, Row
+    from codeio.evaluation.rows import Question
     from codeio.evaluation.suites import Suite
+    from codeio.training_run.data.reading import Values
 
 EXAMPLES = 5
 
@@ -41,7 +42,7 @@ class _Found:
 def contamination(
     suites: Mapping[str, Suite],
     questions: Mapping[str, Sequence[Question]],
-    rows: Iterable[tuple[str, Row]],
+    rows: Iterable[tuple[str, Values]],
 ) -> dict[str, Any]:
     """Return by suite the number and share of questions that training rows share text with.
 

@@ -27,7 +27,7 @@ from codeio.training_run.outcomes import ExitCode, Reason, RunError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codeio.evaluation.rows import Row
+    from codeio.training_run.data.reading import Values
 
 
 # A program takes seconds at most; a busy verifier lets wait.
@@ -44,7 +44,7 @@ class Grade:
 
 
 def grade(
-    suite: str, rows: Sequence[Row], responses: Sequence[str], *, verifier: str = ""
+    suite: str, rows: Sequence[Values], responses: Sequence[str], *, verifier: str = ""
 ) -> list[Grade]:
     """Return the grades of responses to the questions of a suite.
 
@@ -81,7 +81,7 @@ def check_verifier(verifier: str = "") -> None:
     _judge([Judged('{"output": 1}', output_json="1")], verifier)
 
 
-def _answer(suite: str, row: Row, response: str) -> Judged | None:
+def _answer(suite: str, row: Values, response: str) -> Judged | None:
     """Return what is to be judged, or None if the response holds no answer."""
     if not response.strip():
         return None
@@ -100,7 +100,7 @@ def _answer(suite: str, row: Row, response: str) -> Judged | None:
     return Judged.to(row["verification_info"], response)
 
 
-def _record(suite: str, row: Row) -> Judged:
+def _record(suite: str, row: Values) -> Judged:
     """Return the question's own pair, to be run."""
     if suite in {"cruxeval-o", "cruxeval-i"}:
         return _literal_output(row, row["output"])
@@ -124,7 +124,7 @@ def _record(suite: str, row: Row) -> Judged:
     )
 
 
-def _literal_output(row: Row, literal: str) -> Judged:
+def _literal_output(row: Values, literal: str) -> Judged:
     return _is_true(output_program(row["code"], row["input"]), literal)
 
 

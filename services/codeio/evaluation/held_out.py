@@ -6,18 +6,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeio.evaluation.rows import NotMeasurable, Question, Row, read_rows
+from codeio.evaluation.rows import NotMeasurable, Question
+from codeio.training_run.data.reading import read_files
+from codeio.training_run.data.sources import find_split
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from codeio.evaluation.suites import Suite
+    from codeio.training_run.data.reading import Row, Values
 
 # `codeio` holds every sample, others only those that a teacher got right. Not
 # `prompt-completion`, whose prompt may hold a wrong answer and what was said to it.
 _FORMATS = ("codeio", "messages", "joined", "sharegpt", "verl")
-_ENDINGS = (".parquet", ".jsonl", ".jsonl.zst", ".jsonl.gz")
 _DIRECTIONS = {
     "held-out-output": "DIRECTION_OUTPUT_PREDICTION",
     "held-out-input": "DIRECTION_INPUT_PREDICTION",
@@ -34,11 +36,16 @@ def held_out_questions(
     Raises:
         RunError: there are no such rows.
     """
-    file = rows_file(place, split)
+    try:
+        files = find_split(place, split, formats=_FORMATS)
+    except RunError as error:
+        raise RunError(
+            Reason.EVALUATION_DATA_MISSING, f"there are no held-out questions: {error}"
+        ) from error
     questions: dict[str, list[Question]] = {name: [] for name in suites}
     seen: set[str] = set()
-    for row in read_rows(file):
-        question = _question(row, file)
+    for row in read_files(files):
+        question = _question(row)
         if question["task_id"] in seen:
             continue
         seen.add(question["task_id"])
@@ -64,7 +71,10 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
     try:
         return Path(
             snapshot_download(
-                name, repo_type="dataset", revision=revision, allow_patterns=[f"*{split}.parquet"]
+                name,
+                repo_type="dataset",
+                revision=revision,
+                allow_patterns=[f"*{split}.parquet", f"*{split}-*.parquet"],
             )
         )
     except Exception as error:
@@ -72,54 +82,35 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
         raise NotMeasurable(f"{name} could not be downloaded: {said}") from error
 
 
-def rows_file(place: Path, split: str) -> Path:
-    """Return the file of a split.
-
-    Raises:
-        RunError: there is none.
-    """
-    if place.is_file():
-        return place
-    for folder in (place, *(place / name for name in _FORMATS)):
-        for ending in _ENDINGS:
-            if (file := folder / f"{split}{ending}").is_file():
-                return file
-    raise RunError(
-        Reason.EVALUATION_DATA_MISSING,
-        f"{place} has no split {split}: it must be a snapshot, such as `codeio export` writes,"
-        f" or a file of its rows",
-    )
-
-
-def _question(row: Row, file: Path) -> Row:
+def _question(row: Row) -> Values:
     """Return what is asked and what judges it.
 
     Raises:
         RunError: the row is not that of a snapshot.
     """
+    values = row.values
     try:
-        info = json.loads(row["verification_info"])
+        info = json.loads(values["verification_info"])
         return {
-            "task_id": row["task_id"],
-            "program_id": row["program_id"],
+            "task_id": values["task_id"],
+            "program_id": values["program_id"],
             "direction": info["direction"],
-            "verification_info": row["verification_info"],
+            "verification_info": values["verification_info"],
             "code": info["code"],
-            "prompt": _prompt(row),
+            "prompt": _prompt(values),
         }
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RunError(
-            Reason.INVALID_DATA,
-            f"{file} is no split of a snapshot: a row lacks {error}; it needs task_id, program_id,"
-            f" verification_info and a prompt or messages",
+        raise row.refused(
+            f"it lacks {error}; the rows of a snapshot, of which the held-out ones must be, have"
+            " task_id, program_id, verification_info and a prompt or messages"
         ) from error
 
 
-def _prompt(row: Row) -> str:
+def _prompt(values: Values) -> str:
     """Return the first thing that a teacher was asked, in any of the formats."""
-    if "messages" in row:
-        return str(row["messages"][0]["content"])
-    if "conversations" in row:
-        return str(row["conversations"][0]["value"])
-    prompt: Any = row["prompt"]
+    if "messages" in values:
+        return str(values["messages"][0]["content"])
+    if "conversations" in values:
+        return str(values["conversations"][0]["value"])
+    prompt: Any = values["prompt"]
     return prompt if isinstance(prompt, str) else str(prompt[0]["content"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from codeio.evaluation.baselines import baselines_of
@@ -49,6 +50,28 @@ class Plan:
     seed: int = 0
     verifier: str = ""
     """Address, in place of that of the environment."""
+
+    @cached_property
+    def asked(self) -> Asked:
+        """The questions, which are read once, when they are first wanted.
+
+        Raises:
+            RunError: a local file cannot be used.
+        """
+        return _asked(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The questions of a plan."""
+
+    suites: dict[str, Suite]
+    questions: dict[str, list[Question]]
+    """By suite."""
+    not_measured: dict[str, str]
+    """Reason by suite."""
+    left_out: dict[str, str]
+    """What of a suite is not asked, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +114,7 @@ class Measured:
     """What of a suite was not asked, and why."""
 
 
-def questions_of(plan: Plan) -> tuple[dict[str, list[Question]], dict[str, Suite], Measured]:
-    """Return the questions that a plan asks by suite, the suites, and what cannot be measured.
-
-    Raises:
-        RunError: a local file cannot be used.
-    """
+def _asked(plan: Plan) -> Asked:
     suites = {suite.name: suite for suite in plan.suites}
     asked: dict[str, list[Question]] = {}
     missing: dict[str, str] = {}
@@ -125,11 +143,11 @@ def questions_of(plan: Plan) -> tuple[dict[str, list[Question]], dict[str, Suite
                 for name, questions in found.items()
                 if not questions
             }
-    asked = {
+    chosen = {
         name: choose(questions, limit=plan.limit, seed=plan.seed)
         for name, questions in asked.items()
     }
-    return asked, suites, Measured({}, missing, left_out)
+    return Asked(suites=suites, questions=chosen, not_measured=missing, left_out=left_out)
 
 
 def measure(
@@ -148,18 +166,19 @@ def measure(
         RunError: a local file cannot be used, nothing can be measured, the verifier or the
             model is missing.
     """
-    asked, suites, measured = questions_of(plan)
-    for name, reason in measured.not_measured.items():
+    asked = plan.asked
+    measured = Measured({}, asked.not_measured, asked.left_out)
+    for name, reason in asked.not_measured.items():
         say(f"{name}: not measured: {reason}")
-    if not asked:
-        reasons = "; ".join(f"{name}: {why}" for name, why in measured.not_measured.items())
+    if not asked.questions:
+        reasons = "; ".join(f"{name}: {why}" for name, why in asked.not_measured.items())
         raise RunError(
             Reason.EVALUATION_DATA_MISSING,
             f"no suite can be measured; give local files in evaluation.files ({reasons})",
         )
     lm: LM | None = None
-    for name, questions in asked.items():
-        suite = suites[name]
+    for name, questions in asked.questions.items():
+        suite = asked.suites[name]
         file = folder / f"{name}.jsonl"
         header = _header(suite, questions, plan, model)
         result = _kept(file, header)

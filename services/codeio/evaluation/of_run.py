@@ -20,16 +20,15 @@ from codeio.evaluation.measurement import (
     Measured,
     Plan,
     measure,
-    questions_of,
     read_measured,
     write_whole,
 )
 from codeio.evaluation.model import load_model
 from codeio.evaluation.picture import draw
-from codeio.evaluation.rows import NotMeasurable
 from codeio.evaluation.suites import chosen_suites
 from codeio.evaluation.table import table
 from codeio.evaluation.training_rows import training_rows
+from codeio.training_run.data.reading import HubError
 from codeio.training_run.outcomes import Outcome, Reason, RunError
 from codeio.training_run.scores import MEAN, pack_scores
 from codeio.training_run.spec import STAGES, Located
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
     from lm_eval.api.model import LM
 
-    from codeio.evaluation.rows import Row
+    from codeio.training_run.data.reading import Values
     from codeio.training_run.manifest import TrainingRun
     from codeio.training_run.places import Places
     from codeio.training_run.spec import Evaluation
@@ -116,16 +115,16 @@ def plan_of(run: TrainingRun, places: Places, *, verifier: str = "") -> Plan:
     )
 
 
-def search(plan: Plan, rows: Iterable[tuple[str, Row]]) -> dict[str, Any]:
+def search(plan: Plan, rows: Iterable[tuple[str, Values]]) -> dict[str, Any]:
     """Return which of a plan's questions share text with training rows.
 
     Raises:
         RunError: there are no such rows.
     """
-    asked, suites, _ = questions_of(plan)
+    asked = plan.asked
     try:
-        return contamination(suites, asked, rows)
-    except NotMeasurable as error:
+        return contamination(asked.suites, asked.questions, rows)
+    except HubError as error:
         return {"not_measured": str(error), "suites": {}}
 
 

@@ -1,32 +1,29 @@
-"""A benchmark's rows, from a local file or from the hub.
+"""A benchmark's questions, from a local file or from the hub.
 
 A local file is JSON Lines, JSON or Parquet in the columns of the data set. For a
-suite of several parts a column names the part, or there is a folder with one
-file for each. KOR-Bench may be a folder as its authors have it, rules and
-samples apart.
+suite of several parts a column names the part, or there is a folder with a file,
+or the shards of one, for each. KOR-Bench may be a folder as its authors have it,
+rules and samples apart.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from codeio.runtime.errors import UsageError
-from codeio.runtime.jsonl import open_text
+from codeio.training_run.data.reading import Row, read_files
+from codeio.training_run.data.sources import files_of_split, find_split
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from codeio.evaluation.suites import Part, Suite
+    from codeio.training_run.data.reading import Values
 
-Row = dict[str, Any]
-
-_ENDINGS = (".jsonl", ".json", ".parquet", ".jsonl.zst", ".jsonl.gz")
 _HUB_SECONDS = 5.0
 
 
@@ -41,7 +38,7 @@ class Question:
     id: str
     """The same in every evaluation of the same data."""
     part: Part
-    row: Row
+    row: Values
 
 
 def read_questions(suite: Suite, *, file: Path | None) -> list[Question]:
@@ -67,115 +64,59 @@ def choose(questions: Sequence[Question], *, limit: int | None, seed: int) -> li
     return [questions[number] for number in sorted(numbers[:limit])]
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file, in order, without reading all of it at once.
-
-    Raises:
-        RunError: it is missing, or no rows can be read from it.
-    """
-    try:
-        if path.suffix == ".parquet":
-            yield from _parquet_rows(path)
-        elif path.suffix == ".json":
-            yield from _json_rows(path)
-        else:
-            with open_text(path) as lines:
-                for line in lines:
-                    if line.strip():
-                        yield _row(json.loads(line))
-    except UsageError as error:
-        raise RunError(Reason.EVALUATION_DATA_MISSING, str(error)) from error
-    except ValueError as error:
-        raise RunError(Reason.INVALID_DATA, f"{path} holds no rows: {error}") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow as pa  # noqa: PLC0415  (slow, and not every file's)
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield from batch.to_pylist()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
-    except pa.ArrowException as error:
-        raise ValueError(str(error)) from error
-
-
-def _json_rows(path: Path) -> Iterator[Row]:
-    with open_text(path) as stream:
-        content = json.load(stream)
-    if isinstance(content, dict):  # as BBH's files are
-        content = content.get("examples", content.get("data"))
-    if not isinstance(content, list):
-        raise ValueError("it must be a list of objects")  # noqa: TRY004
-    yield from map(_row, content)
-
-
-def _row(value: Any) -> Row:
-    if not isinstance(value, dict):
-        raise ValueError("a row must be an object")  # noqa: TRY004
-    return value
-
-
 def _from_file(suite: Suite, path: Path) -> Iterator[Question]:
     if not path.exists():
         raise RunError(
             Reason.EVALUATION_DATA_MISSING,
             f"the file {path} of the suite {suite.name} is missing; mend evaluation.files",
         )
-    if suite.name == "korbench" and path.is_dir():
-        yield from _numbered(suite, path, suite.parts[0], _korbench_rows(path))
-    elif path.is_dir():
-        yield from _from_folder(suite, path)
-    elif not suite.part_column:
-        yield from _numbered(suite, path, suite.parts[0], read_rows(path))
+    if path.is_file():
+        yield from _from_rows(suite, read_files(find_split(path, suite.split)))
+    elif suite.name == "korbench":
+        yield from _numbered(suite, suite.parts[0], _korbench_rows(path))
     else:
-        parts = {part.rows: part for part in suite.parts}
-        for number, row in enumerate(read_rows(path)):
-            part = parts.get(str(row.get(suite.part_column)))
-            if part is None:
-                raise RunError(
-                    Reason.INVALID_DATA,
-                    f"row {number + 1} of {path}: {suite.part_column} must be one of"
-                    f" {', '.join(parts)}",
-                )
-            yield _checked(suite, path, Question(f"{part.task}/{number}", part, row))
+        yield from _from_folder(suite, path)
+
+
+def _from_rows(suite: Suite, rows: Iterator[Row]) -> Iterator[Question]:
+    if not suite.part_column:
+        yield from _numbered(suite, suite.parts[0], rows)
+        return
+    parts = {part.rows: part for part in suite.parts}
+    for number, row in enumerate(rows):
+        part = parts.get(str(row.values.get(suite.part_column)))
+        if part is None:
+            raise row.refused(f"{suite.part_column} must be one of {', '.join(parts)}")
+        yield _question(suite, f"{part.task}/{number}", part, row)
 
 
 def _from_folder(suite: Suite, path: Path) -> Iterator[Question]:
-    found = False
-    for part in suite.parts:
-        name = part.config or part.hub.rpartition("/")[2]
-        files = [path / f"{name}{ending}" for ending in _ENDINGS]
-        for file in filter(Path.is_file, files):
-            found = True
-            yield from _numbered(suite, file, part, read_rows(file))
-    if not found:
+    names = [part.config or part.hub.rpartition("/")[2] for part in suite.parts]
+    files = [files_of_split(path, name) for name in names]
+    if not any(files):
         raise RunError(
             Reason.EVALUATION_DATA_MISSING,
-            f"the folder {path} has no file of the suite {suite.name}, such as"
-            f" {suite.parts[0].config or suite.parts[0].hub.rpartition('/')[2]}.jsonl",
+            f"the folder {path} has no file of the suite {suite.name}, such as {names[0]}.jsonl",
         )
+    for part, its in zip(suite.parts, files, strict=True):
+        yield from _numbered(suite, part, read_files(its))
 
 
-def _numbered(suite: Suite, path: Path, part: Part, rows: Iterator[Row]) -> Iterator[Question]:
+def _numbered(suite: Suite, part: Part, rows: Iterable[Row]) -> Iterator[Question]:
+    # Of LiveBench several parts have one task.
+    key = part.task if suite.part_column else part.hub or part.task
     for number, row in enumerate(rows):
-        # Of LiveBench several parts have one task.
-        key = part.task if suite.part_column else part.hub or part.task
-        yield _checked(suite, path, Question(f"{key}/{number}", part, row))
+        yield _question(suite, f"{key}/{number}", part, row)
 
 
-def _checked(suite: Suite, path: Path, question: Question) -> Question:
-    missing = [column for column in suite.columns if column not in question.row]
+def _question(suite: Suite, name: str, part: Part, row: Row) -> Question:
+    missing = [column for column in suite.columns if column not in row.values]
     if missing:
-        raise RunError(
-            Reason.INVALID_DATA,
-            f"{path}: a row of the suite {suite.name} lacks {', '.join(missing)}; it needs"
-            f" {', '.join(suite.columns)}",
+        raise row.refused(
+            f"it lacks {', '.join(missing)}; the suite {suite.name} needs"
+            f" {', '.join(suite.columns)}"
         )
-    return question
+    return Question(name, part, row.values)
 
 
 def _korbench_rows(folder: Path) -> Iterator[Row]:
@@ -183,13 +124,12 @@ def _korbench_rows(folder: Path) -> Iterator[Row]:
     for samples in sorted(folder.rglob("sample.json*")):
         kind = samples.parent.name
         rules = {
-            str(rule["idx"]): rule["rule_content"]
-            for file in sorted(samples.parent.glob("rule.json*"))
-            for rule in read_rows(file)
+            str(rule.values["idx"]): rule.values["rule_content"]
+            for rule in read_files(sorted(samples.parent.glob("rule.json*")))
         }
-        for row in read_rows(samples):
-            if (content := rules.get(str(row.get("rule_id")))) is not None:
-                yield row | {"category": kind, "rule_content": content}
+        for row in read_files([samples]):
+            if (content := rules.get(str(row.values.get("rule_id")))) is not None:
+                yield replace(row, values=row.values | {"category": kind, "rule_content": content})
 
 
 def _from_hub(suite: Suite) -> Iterator[Question]:
@@ -200,25 +140,28 @@ def _from_hub(suite: Suite) -> Iterator[Question]:
     for part in suite.parts:
         try:
             if suite.name == "korbench":
-                rows = _korbench_from_hub(part.hub)
+                rows = list(_korbench_rows(_korbench_from_hub(part.hub)))
             else:
-                rows = list(datasets.load_dataset(part.hub, part.config, split=suite.split))
+                found = datasets.load_dataset(part.hub, part.config, split=suite.split)
+                rows = [Row(part.hub, number, each) for number, each in enumerate(found, start=1)]
         except Exception as error:
             # Of many kinds, none of which says more than its message.
             raise NotMeasurable(_why(part, error)) from error
-        missing = [name for name in suite.columns if rows and name not in rows[0]]
+        missing = [name for name in suite.columns if rows and name not in rows[0].values]
         if missing or not rows:
-            raise NotMeasurable(f"{part.hub} has no column {', '.join(missing)}")
-        yield from _numbered(suite, Path(part.hub), part, iter(rows))
+            lack = f"column {', '.join(missing)}" if missing else "rows"
+            raise NotMeasurable(f"{part.hub} has no {lack}")
+        yield from _numbered(suite, part, rows)
 
 
-def _korbench_from_hub(name: str) -> list[Row]:
+def _korbench_from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
-    folder = snapshot_download(
-        name, repo_type="dataset", allow_patterns=["*rule.json*", "*sample.json*"]
+    return Path(
+        snapshot_download(
+            name, repo_type="dataset", allow_patterns=["*rule.json*", "*sample.json*"]
+        )
     )
-    return list(_korbench_rows(Path(folder)))
 
 
 def _why(part: Part, error: Exception) -> str:

@@ -9,6 +9,7 @@
 | `definition`  | makes the schema of the custom resource                                  |
 | `outcomes`    | how a pod tells how it ended: exit codes and the last message            |
 | `scores`      | makes scores small enough for that message                               |
-| `environment` | what a pod is told by environment variables                             |
-| `places`     | where models, data and checkpoints lie                                  |
+| `environment` | what a pod is told by environment variables                              |
+| `places`      | where models, data and checkpoints lie                                   |
+| `data/`       | finds and reads rows                                                     |
 """

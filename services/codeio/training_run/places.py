@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 VOLUMES = Path("/volumes")
 """Where a pod finds its PersistentVolumeClaims, each under its name."""
 
-FORMAT_FOLDERS = {
-    "Messages": "messages",
-    "PromptCompletion": "prompt-completion",
-    "Joined": "joined",
-    "ShareGpt": "sharegpt",
-    "Codeio": "codeio",
-}
-"""The folder of a snapshot that holds a format, by the format's name in a source."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Places:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from codeio.trainer.data import prepare
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.places import Places
 from codeio.training_run.recipes import Stage, stage_of
+from tests.training_run.data.files import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,11 +53,19 @@ def prepared(
     )
 
 
+def texts(corpus: Corpus, tokenizer: Any) -> list[tuple[str, str]]:
+    """Return of each sample the whole text and what is learnt, in the order of the source."""
+    found = {}
+    for step in range(corpus.steps):
+        for micro in corpus.micro_batches(step, rank=0, world=1, tokens_per_device=8):
+            learnt = micro.labels[micro.labels >= 0]
+            found[micro.samples[0]] = (tokenizer.decode(micro.input_ids), tokenizer.decode(learnt))
+    return [found[number] for number in sorted(found)]
+
+
 def write_rows(path: Path, rows: Iterable[object]) -> str:
     """Write JSON Lines and return the path as a source has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return str(path)
+    return str(write(path, rows))
 
 
 def pair(question: str, answer: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 | module        | what                                                                  |
 |---------------|-----------------------------------------------------------------------|
-| `sources`     | finds the files of a source                                           |
-| `reading`     | reads their rows as streams                                           |
 | `selection`   | selects among a snapshot's rows                                       |
 | `chats`       | makes a chat of a row                                                 |
 | `masking`     | renders a chat and finds what of it is learnt                         |

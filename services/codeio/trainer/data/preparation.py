@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from codeio.trainer.data.chats import IDS, chat_of, columns_of
 from codeio.trainer.data.corpus import Corpus, open_corpus
 from codeio.trainer.data.encoding import Encoder, encode_all
-from codeio.trainer.data.reading import read
 from codeio.trainer.data.selection import Selector
-from codeio.trainer.data.sources import locate
 from codeio.trainer.data.store import VERSION, SourceSummary, Store, writing
+from codeio.training_run.data.reading import read
+from codeio.training_run.data.sources import locate
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from codeio.trainer.data.chats import Chat
-    from codeio.trainer.data.reading import Row
-    from codeio.trainer.data.sources import Rows
     from codeio.trainer.data.store import Writer
+    from codeio.training_run.data.reading import Row
+    from codeio.training_run.data.sources import Rows
     from codeio.training_run.places import Places
     from codeio.training_run.recipes import Stage
 

@@ -11,17 +11,20 @@ import pyarrow.parquet as pq
 
 from codeio.runtime.errors import UsageError
 from codeio.runtime.jsonl import open_bytes
-from codeio.trainer.data.sources import PARQUET_ENDINGS
+from codeio.training_run.data.sources import FORMAT_FOLDERS, PARQUET_ENDINGS
 from codeio.training_run.outcomes import Reason, RunError
-from codeio.training_run.places import FORMAT_FOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from typing import IO
 
-    from codeio.trainer.data.sources import Rows
+    from codeio.training_run.data.sources import Rows
 
 _BATCH_ROWS = 256
+
+Values: TypeAlias = dict[str, Any]
+"""What a row has, by column."""
 
 Wanted: TypeAlias = "Callable[[str, list[str]], list[str]]"
 """Is told a title and the columns that are there, and returns those to be read."""
@@ -34,7 +37,7 @@ class Row:
     title: str
     number: int
     """From 1, in its file."""
-    values: dict[str, Any]
+    values: Values
 
     def refused(self, complaint: object) -> RunError:
         """Return the error that names this row."""
@@ -43,27 +46,41 @@ class Row:
         )
 
 
-def read(rows: Rows, wanted: Wanted) -> Iterator[Row]:
+class HubError(RunError):
+    """The hub cannot be reached, or has no such rows."""
+
+
+def read(rows: Rows, wanted: Wanted | None = None) -> Iterator[Row]:
     """Yield the rows of a source in order.
 
-    `wanted` is asked once a file; it raises a RunError where a column is missing.
+    `wanted` is asked once a file, and may raise a RunError; without it all columns are read.
 
     Raises:
-        RunError: a file or the hub cannot be read, or a line is no JSON object.
+        HubError: the hub cannot be read.
+        RunError: a file cannot be read, or a row is no JSON object.
     """
-    if not rows.files:
-        yield from _hub(rows, wanted)
-    for path in rows.files:
-        one = _parquet if path.name.endswith(PARQUET_ENDINGS) else _json_lines
-        yield from one(path, wanted)
+    return read_files(rows.files, wanted) if rows.files else _hub(rows, wanted)
 
 
-def _parquet(path: Path, wanted: Wanted) -> Iterator[Row]:
+def read_files(files: Iterable[Path], wanted: Wanted | None = None) -> Iterator[Row]:
+    """Yield the rows of files in order, in the manner of `read`.
+
+    A file that ends in `.json` is read whole: a list of objects, or an object with such a list
+    in `examples` or `data`.
+
+    Raises:
+        RunError: a file cannot be read, or a row is no JSON object.
+    """
+    for path in files:
+        yield from (_parquet if path.name.endswith(PARQUET_ENDINGS) else _json)(path, wanted)
+
+
+def _parquet(path: Path, wanted: Wanted | None) -> Iterator[Row]:
     number = 0
     try:
         # Column chunks are read in pieces, or one row group could fill the memory.
         with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, memory_map=False) as table:
-            columns = wanted(str(path), table.schema_arrow.names)
+            columns = wanted(str(path), table.schema_arrow.names) if wanted else None
             for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
                 for values in batch.to_pylist():
                     number += 1
@@ -75,33 +92,49 @@ def _parquet(path: Path, wanted: Wanted) -> Iterator[Row]:
         ) from error
 
 
-def _json_lines(path: Path, wanted: Wanted) -> Iterator[Row]:
-    asked = False
+def _json(path: Path, wanted: Wanted | None) -> Iterator[Row]:
+    rows = _listed if path.name.endswith(".json") else _lines
     try:
-        with open_bytes(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                row = Row(str(path), number, _parsed(line, path, number))
-                if not asked:
-                    wanted(str(path), list(row.values))
-                    asked = True
+        with open_bytes(path) as stream:
+            for row in rows(path, stream):
+                if not isinstance(row.values, dict):
+                    raise row.refused("it is no JSON object")
+                if wanted:
+                    wanted(row.title, list(row.values))
+                    wanted = None
                 yield row
     except UsageError as error:
         raise RunError(Reason.INVALID_DATA, f"{error}; mend it") from error
 
 
-def _parsed(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _lines(path: Path, stream: IO[bytes]) -> Iterator[Row]:
+    for number, line in enumerate(stream, start=1):
+        if line.strip():
+            try:
+                yield Row(str(path), number, json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise Row(str(path), number, {}).refused(f"it is no JSON ({error})") from error
+
+
+def _listed(path: Path, stream: IO[bytes]) -> Iterator[Row]:
     try:
-        values = json.loads(line)
+        content = json.load(stream)
     except (ValueError, RecursionError) as error:
-        raise Row(str(path), number, {}).refused(f"it is no JSON ({error})") from error
-    if not isinstance(values, dict):
-        raise Row(str(path), number, {}).refused("it is no JSON object")
-    return values
+        raise RunError(
+            Reason.INVALID_DATA,
+            f"{path} is no JSON ({error}): mend it, or have it end in .jsonl if each line is a row",
+        ) from error
+    if isinstance(content, dict):  # as BBH's files are
+        content = content.get("examples", content.get("data"))
+    if not isinstance(content, list):
+        raise RunError(
+            Reason.INVALID_DATA, f"{path} holds no rows: make it a list of objects, a row each"
+        )
+    for number, values in enumerate(content, start=1):
+        yield Row(str(path), number, values)
 
 
-def _hub(rows: Rows, wanted: Wanted) -> Iterator[Row]:
+def _hub(rows: Rows, wanted: Wanted | None) -> Iterator[Row]:
     # Seconds to import, and only some runs need it.
     import datasets  # noqa: PLC0415
 
@@ -118,7 +151,7 @@ def _hub(rows: Rows, wanted: Wanted) -> Iterator[Row]:
             streaming=True,
         )
         for number, values in enumerate(stream, start=1):
-            if number == 1:
+            if number == 1 and wanted:
                 wanted(rows.title, list(values))
             yield Row(rows.title, number, values)
     except RunError:
@@ -127,7 +160,7 @@ def _hub(rows: Rows, wanted: Wanted) -> Iterator[Row]:
     # and of a split that is not there by errors of many kinds.
     except Exception as error:
         said = str(error).partition("\n")[0]
-        raise RunError(
+        raise HubError(
             Reason.INVALID_DATA,
             f"{rows.title} cannot be read from the hub ({type(error).__name__}: {said}): check the"
             " name, the revision, the split and the network, or download it and name its path",
