@@ -131,6 +131,35 @@ def test_the_launcher_is_told_of_the_release(monkeypatch: pytest.MonkeyPatch) ->
     assert told.labels["example.com/team"] == "training"
 
 
+def test_the_launcher_is_told_which_secrets_let_pods_evaluate_and_holds_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {
+        "server": {
+            "tls": {"existingSecret": "server", "clientCa": True},
+            "tokens": {"existingSecret": "tokens"},
+        },
+        "trainerLauncher": {
+            "verifier": {
+                "tokenExistingSecret": "token",
+                "tls": {"existingSecret": "client", "clientCertificate": True},
+            }
+        },
+    }
+    manifests = render(SCENARIO, values=values)
+    for name, value in variables(manifests, "trainer-launcher").items():
+        monkeypatch.setenv(name, value)
+    told = load_settings().trainer_launcher
+    assert (told.verifier_token_secret, told.verifier_tls_secret) == ("token", "client")
+    assert told.verifier_client_certificate is True
+    launcher = json.dumps(one(manifests, "Deployment", "codeio-trainer-launcher"))
+    assert '"client"' not in launcher
+    assert '"token"' not in launcher
+    # Without a verifier of the release there is none to be called as the server's values say.
+    alone = values | {"verifier": {"enabled": False}, "trainerLauncher": {}}
+    assert render(SCENARIO, values=alone)
+
+
 def test_a_trainers_image_is_named_in_full_where_another_is_wanted() -> None:
     image = "registry.example/trainer@sha256:" + "0" * 64
     given = ("--set", f"trainerLauncher.trainer.image={image}")

@@ -95,6 +95,36 @@ def test_a_wrong_value_is_refused_with_its_path(value: str, told: str) -> None:
         ),
         ("normalizer.mode=teacher", "asks a language model: set teacher.baseUrl"),
         ("server.tls.clientCa=true", "needs server.tls.existingSecret"),
+        (
+            "trainerLauncher.enabled=true,trainerLauncher.verifier.tokenExistingSecret=t",
+            "trainerLauncher.verifier.tls.existingSecret: a token is sent over TLS alone",
+        ),
+        (
+            "trainerLauncher.enabled=true,trainerLauncher.verifier.tls.clientCertificate=true",
+            "needs trainerLauncher.verifier.tls.existingSecret, which has tls.crt and tls.key",
+        ),
+        (
+            "trainerLauncher.enabled=true,trainerLauncher.verifier.tls.existingSecret=c",
+            "is for a verifier with TLS: set server.tls.existingSecret, or leave it out",
+        ),
+        (
+            "trainerLauncher.enabled=true,server.tls.existingSecret=s",
+            "with server.tls the verifier is called over TLS: set trainerLauncher.verifier.tls",
+        ),
+        (
+            "trainerLauncher.enabled=true,server.tls.existingSecret=s,server.tls.clientCa=true,"
+            "trainerLauncher.verifier.tls.existingSecret=c",
+            "set trainerLauncher.verifier.tls.clientCertificate",
+        ),
+        (
+            "trainerLauncher.enabled=true,server.tls.existingSecret=s,"
+            "server.tokens.existingSecret=t,trainerLauncher.verifier.tls.existingSecret=c",
+            "the verifier wants a token: set trainerLauncher.verifier.tokenExistingSecret",
+        ),
+        (
+            "trainerLauncher.config.trainer_launcher.verifier_token_secret=t",
+            "trainerLauncher.config.trainer_launcher.verifier_token_secret cannot be set",
+        ),
         ("gateway.enabled=true", "this version has no gateway"),
         (
             "config.sandbox.backend=process",

@@ -132,6 +132,7 @@ def test_steps_follow_one_another_and_the_status_tells_of_each() -> None:
     }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(spec=st.sampled_from([SPEC, MEASURED, SPEC | {"suspend": True}]), times=st.integers(2, 5))
 def test_the_same_is_planned_for_the_same_however_often(spec: Any, times: int) -> None:
     cluster = new(spec)
@@ -476,3 +477,40 @@ def test_a_step_that_is_done_is_not_done_again_when_its_job_is_gone() -> None:
     settle(cluster)
     assert cluster.names("jobs") == ["demo-reasoning"]
     assert stages(cluster)["evaluate-before"]["state"] == "Succeeded"
+
+
+def test_what_a_pod_waits_for_is_told() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    [pod] = cluster.pods_of("demo-evaluate-before")
+
+    def told(**status: Any) -> str:
+        changed = copy.deepcopy(pod) | {"spec": {"volumes": volumes}, "status": status}
+        cluster._put("pods", changed | {"metadata": pod["metadata"]})
+        plan = plan_of(cluster)
+        assert plan.status is not None
+        assert plan.status.conditions[0].reason == "Restarting"
+        return plan.status.conditions[0].message
+
+    secret = {"name": "evaluation-token", "items": [{"key": "token", "path": "token"}]}
+    volumes = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "claim-0", "persistentVolumeClaim": {"claimName": "work"}},
+        # The second one as a cluster's admission adds it.
+        {"name": "verifier", "projected": {"sources": [{"secret": secret}, {"configMap": {}}]}},
+    ]
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    waiting = [{"state": {"waiting": {"reason": "ContainerCreating"}}}]
+    unmounted = {"type": "PodReadyToStartContainers", "status": "False"}
+    assert told(phase="Pending", conditions=[unmounted, scheduled], containerStatuses=waiting) == (
+        f"0 of 1 pods run; pod {pod['metadata']['name']} waits for what it mounts from namespace "
+        "runs: claim work, Secret evaluation-token with token; make what is missing"
+    )
+    # With its volumes it waits for its image.
+    ready = unmounted | {"status": "True"}
+    plain = told(phase="Pending", conditions=[ready, scheduled], containerStatuses=waiting)
+    assert plain == "0 of 1 pods run"
+    pulled = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    assert "ImagePullBackOff: no such image" in told(phase="Pending", containerStatuses=[pulled])
+    unfit = {"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}
+    assert "no node has a GPU" in told(phase="Pending", conditions=[unfit])

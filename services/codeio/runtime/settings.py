@@ -337,6 +337,17 @@ class TrainerLauncherSettings(Section):
     verifier_address: str = Field(
         "", description="HOST:PORT of the verifier, which grades answers by execution."
     )
+    verifier_token_secret: str = Field(
+        "", description="Secret that has, as `token`, a token for the verifier."
+    )
+    verifier_tls_secret: str = Field(
+        "",
+        description="Secret that has as `ca.crt` who signed the verifier's certificate. It and "
+        "that of the token are in the runs' namespace, and are mounted in pods that evaluate.",
+    )
+    verifier_client_certificate: bool = Field(
+        False, description="Whether that Secret has `tls.crt` and `tls.key` to be shown as well."
+    )
     labels: dict[str, str] = Field({}, description="More labels of the runs' children.")
     grace_seconds: int = Field(
         600, ge=0, description="How long a pod that is to stop may take to save a checkpoint."
@@ -353,6 +364,16 @@ class TrainerLauncherSettings(Section):
     lease_seconds: float = Field(
         15.0, gt=0, description="Silence after which the Lease goes to another replica."
     )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.verifier_token_secret and not self.verifier_tls_secret:
+            raise ValueError(
+                "verifier_token_secret needs verifier_tls_secret: a token is sent over TLS alone"
+            )
+        if self.verifier_client_certificate and not self.verifier_tls_secret:
+            raise ValueError("verifier_client_certificate needs verifier_tls_secret")
+        return self
 
 
 class WorkerSettings(Section):

@@ -7,6 +7,7 @@
 | `queue`      | which runs are to be looked at                                             |
 | `leader`     | one writer                                                                 |
 | `pod`        | the pods of a step                                                         |
+| `grading`    | what of them has a model's answers graded                                  |
 | `children`   | the Job and the Service of a step                                          |
 | `observed`   | what a Job and its pods say                                                |
 | `reconcile`  | what is to be done for a run: a function of spec, status, Jobs and pods    |

@@ -158,6 +158,11 @@ class StepJob:
                 if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
                     told = f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
                     return f"pod {pod['metadata']['name']}: {told}"
+            if _waits_for_volumes(pod) and (mounted := _mounted(pod)):
+                return (
+                    f"pod {pod['metadata']['name']} waits for what it mounts from namespace "
+                    f"{pod['metadata']['namespace']}: {', '.join(mounted)}; make what is missing"
+                )
         return ""
 
     @cached_property
@@ -263,6 +268,27 @@ def _ended(pod: Resource) -> Ended | None:
                 at=told.get("finishedAt") or "",
             )
     return None
+
+
+def _waits_for_volumes(pod: Resource) -> bool:
+    """Whether a node has a pod and not yet its volumes: the kubelet says no more than that."""
+    return _phase(pod) == "Pending" and any(
+        condition["type"] == "PodReadyToStartContainers" and condition["status"] == "False"
+        for condition in pod["status"].get("conditions") or ()
+    )
+
+
+def _mounted(pod: Resource) -> list[str]:
+    """Return what of a pod's volumes somebody has to have made, in words."""
+    found = []
+    for volume in pod["spec"].get("volumes") or ():
+        if (claim := volume.get("persistentVolumeClaim")) is not None:
+            found.append(f"claim {claim['claimName']}")
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            if (secret := source.get("secret")) is not None:
+                keys = " and ".join(item["key"] for item in secret.get("items") or ())
+                found.append(f"Secret {secret['name']}" + (f" with {keys}" if keys else ""))
+    return found
 
 
 def _phase(pod: Resource) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from codeio.trainer_launcher import grading
 from codeio.trainer_launcher.api import RUNS
 from codeio.training_run import environment
 from codeio.training_run.manifest import KIND
@@ -37,7 +38,7 @@ def manifest(run: Resource) -> dict[str, Any]:
 
 def pods_of(spec: TrainingRunSpec, step: str) -> int:
     """Return how many pods a step has: one where a model is measured."""
-    return spec.workers.nodes if step in STAGES[spec.recipe] else 1
+    return 1 if _measures(spec, step) else spec.workers.nodes
 
 
 def pod_template(  # noqa: PLR0913
@@ -77,6 +78,7 @@ def pod_template(  # noqa: PLR0913
                 {"name": f"claim-{number}", "persistentVolumeClaim": {"claimName": claim}}
                 for number, (claim, _) in enumerate(_claims(spec))
             ),
+            *(grading.volumes(settings) if _measures(spec, step) else ()),
         ],
     }
     if settings.image_pull_secrets:
@@ -113,7 +115,7 @@ def _container(
         "args": ["train", "--stage", step],
         "env": [
             {"name": name, "value": value}
-            for name, value in _environment(run, spec, host=host, settings=settings).items()
+            for name, value in _environment(run, spec, step, host=host, settings=settings).items()
         ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
         "resources": {"requests": {"cpu": workers.cpu, **limits}, "limits": limits},
@@ -135,21 +137,35 @@ def _container(
                 }
                 for number, (claim, written) in enumerate(_claims(spec))
             ),
+            *(grading.mounts(settings) if _measures(spec, step) else ()),
         ],
     }
 
 
 def _environment(
-    run: Resource, spec: TrainingRunSpec, *, host: str, settings: TrainerLauncherSettings
+    run: Resource,
+    spec: TrainingRunSpec,
+    step: str,
+    *,
+    host: str,
+    settings: TrainerLauncherSettings,
 ) -> dict[str, str]:
     ours = {
         environment.RUN: json.dumps(manifest(run), separators=(",", ":"), sort_keys=True),
         environment.COORDINATOR: f"{host}-0.{host}",
         environment.METRICS_PORT: str(METRICS_PORT),
     }
-    if settings.verifier_address:
-        ours[environment.VERIFIER_ADDRESS] = settings.verifier_address
-    return {"HOME": "/tmp", **spec.workers.env, **ours}  # noqa: S108
+    theirs = dict(spec.workers.env)
+    if _measures(spec, step):
+        ours |= grading.variables(settings)
+        if environment.VERIFIER_TOKEN_FILE in ours:
+            # A client takes one token, not two.
+            theirs.pop(environment.VERIFIER_TOKEN, None)
+    return {"HOME": "/tmp", **theirs, **ours}  # noqa: S108
+
+
+def _measures(spec: TrainingRunSpec, step: str) -> bool:
+    return step not in STAGES[spec.recipe]
 
 
 def _claims(spec: TrainingRunSpec) -> list[tuple[str, bool]]:

@@ -52,6 +52,9 @@
 {{- if and $v.server.tls.clientCa (not $v.server.tls.existingSecret) -}}
 {{- fail "server.tls.clientCa needs server.tls.existingSecret" -}}
 {{- end -}}
+{{- if $v.trainerLauncher.enabled -}}
+{{- include "codeio.checkGrading" . -}}
+{{- end -}}
 {{- if $v.gateway.enabled -}}
 {{- fail "this version has no gateway: leave gateway.enabled false" -}}
 {{- end -}}
@@ -73,6 +76,32 @@
 {{- include "codeio.checkGuests" . -}}
 {{- end }}
 
+{{/* Pods that evaluate call the verifier: what it wants they must have. */}}
+{{- define "codeio.checkGrading" -}}
+{{- $server := .Values.server -}}
+{{- $given := .Values.trainerLauncher.verifier -}}
+{{- if and $given.tokenExistingSecret (not $given.tls.existingSecret) -}}
+{{- fail "trainerLauncher.verifier.tokenExistingSecret needs trainerLauncher.verifier.tls.existingSecret: a token is sent over TLS alone" -}}
+{{- end -}}
+{{- if and $given.tls.clientCertificate (not $given.tls.existingSecret) -}}
+{{- fail "trainerLauncher.verifier.tls.clientCertificate needs trainerLauncher.verifier.tls.existingSecret, which has tls.crt and tls.key" -}}
+{{- end -}}
+{{- if .Values.verifier.enabled -}}
+{{- if and $server.tls.existingSecret (not $given.tls.existingSecret) -}}
+{{- fail "with server.tls the verifier is called over TLS: set trainerLauncher.verifier.tls.existingSecret, a Secret that has who signed its certificate as `ca.crt`" -}}
+{{- end -}}
+{{- if and $given.tls.existingSecret (not $server.tls.existingSecret) -}}
+{{- fail "trainerLauncher.verifier.tls.existingSecret is for a verifier with TLS: set server.tls.existingSecret, or leave it out" -}}
+{{- end -}}
+{{- if and $server.tls.clientCa (not $given.tls.clientCertificate) -}}
+{{- fail "with server.tls.clientCa the verifier wants a certificate of its clients: set trainerLauncher.verifier.tls.clientCertificate" -}}
+{{- end -}}
+{{- if and $server.tls.existingSecret $server.tokens.existingSecret (not $given.tokenExistingSecret) -}}
+{{- fail "with server.tokens the verifier wants a token: set trainerLauncher.verifier.tokenExistingSecret, a Secret that has one as `token`" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Settings that are not for `config` and `env`: probes, ports, policies and volumes hang on
 them, or they are secrets. */}}
 {{- define "codeio.ownSettings" -}}
@@ -81,7 +110,7 @@ sandbox: [backend, address, port, workers, reserved, home]
 server: [port, metrics_port, health_port, drain_seconds, tls_certificate, tls_key, tls_client_ca, tokens_file]
 teacher: [kind, base_url, model, endpoints, api_key, api_key_file, headers, store, batch]
 normalizer: [mode]
-trainer_launcher: [namespace, image, image_pull_policy, image_pull_secrets, service_account, verifier_address, labels]
+trainer_launcher: [namespace, image, image_pull_policy, image_pull_secrets, service_account, verifier_address, verifier_token_secret, verifier_tls_secret, verifier_client_certificate, labels]
 worker: [drain_seconds]
 {{- end }}
 

@@ -51,6 +51,7 @@ store: /var/lib/codeio/responses.sqlite
 {{/* What the launcher gives the pods of training runs. */}}
 {{- define "codeio.launcherSettings" -}}
 {{- $trainer := .Values.trainerLauncher.trainer -}}
+{{- $verifier := .Values.trainerLauncher.verifier -}}
 namespace: {{ .Release.Namespace }}
 image: {{ $trainer.image | default (include "codeio.image" (list . "trainer")) | quote }}
 image_pull_policy: {{ .Values.image.pullPolicy }}
@@ -59,6 +60,9 @@ service_account: {{ include "codeio.fullname" . }}-trainer
 {{- if .Values.verifier.enabled }}
 verifier_address: {{ include "codeio.fullname" . }}-verifier.{{ .Release.Namespace }}.svc:50051
 {{- end }}
+verifier_token_secret: {{ $verifier.tokenExistingSecret | quote }}
+verifier_tls_secret: {{ $verifier.tls.existingSecret | quote }}
+verifier_client_certificate: {{ $verifier.tls.clientCertificate }}
 # By them the policies below know the pods.
 labels: {{ merge (include "codeio.labels" (list . "trainer") | fromYaml) $trainer.labels | toJson }}
 {{- end }}
