@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from codeio.cli import app
 from codeio.trainer import launch as launching
-from codeio.trainer.launch import Ended, Node, launch
+from codeio.trainer.launch import Node, launch
 from codeio.training_run.manifest import TrainingRun, parse_manifest
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 from codeio.training_run.spec import TrainingRunSpec
@@ -23,6 +23,8 @@ from tests.trainer.test_stage import losses, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from codeio.trainer.word import Ended
 
 CODEIO = str(Path(sys.executable).with_name("codeio"))
 TELLING = """
@@ -41,10 +43,18 @@ def run(tmp_path: Path) -> TrainingRun:
     return parse_manifest(described, source="test")
 
 
-def ended_of(run: TrainingRun, program: str, monkeypatch: pytest.MonkeyPatch) -> Ended:
-    """Launch two processes of a program that needs no torch."""
+def ended_of(
+    run: TrainingRun, program: str, monkeypatch: pytest.MonkeyPatch, *, node: Node | None = None
+) -> Ended:
+    """Launch two processes of a program that needs no torch, as if they were those of a node."""
     monkeypatch.setattr(launching, "PROGRAM", ("-c", TELLING + program))
-    return launch(run, "reasoning", node=Node(), volumes={})
+    configuration = launching._configuration
+    monkeypatch.setattr(
+        launching,
+        "_configuration",
+        lambda spec, node, results: configuration(spec, Node(), results),  # the others are lost
+    )
+    return launch(run, "reasoning", node=node or Node(), volumes={})
 
 
 def test_an_error_counts_more_than_what_it_does_to_the_others(
@@ -87,6 +97,35 @@ os.kill(os.getpid(), signal.SIGKILL) if rank == 0 else signal.pause()
 """
     ended = ended_of(run, program, monkeypatch)
     assert (ended.code, ended.outcome.reason) == (code, reason)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "met", "code", "said"),
+    [
+        (2, True, ExitCode.DISRUPTED, "another process of the run went away"),
+        (2, False, ExitCode.FAILED, "NCCL_SOCKET_IFNAME"),
+        (1, True, ExitCode.FAILED, "was ended by SIGABRT"),
+    ],
+)
+def test_torch_aborts_who_waits_for_a_pod_that_is_lost(
+    nodes: int,
+    met: bool,
+    code: ExitCode,
+    said: str,
+    *,
+    run: TrainingRun,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = f"""
+import resource, signal
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+if {met}:
+    pathlib.Path(os.environ["CODEIO_TRAINING_RESULTS"], f"{{rank}}.met").touch()
+os.abort() if rank == 0 else signal.pause()
+"""
+    ended = ended_of(run, program, monkeypatch, node=Node(count=nodes))
+    assert ended.code is code
+    assert said in ended.outcome.message
 
 
 def test_who_is_told_to_stop_tells_its_processes_and_waits_for_them(

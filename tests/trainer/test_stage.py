@@ -196,6 +196,9 @@ def test_what_one_process_finds_wrong_all_tell(tiny_model: Path, tmp_path: Path)
     ended = run_ranks(2, stage, described, "memory@4/1")
     assert [each["reason"] for each in ended] == [Reason.OUT_OF_MEMORY] * 2
     assert [each["code"] for each in ended] == [ExitCode.OUT_OF_MEMORY] * 2
+    ended = run_ranks(2, stage, described, "bug@4/1")
+    assert [each["code"] for each in ended] == [ExitCode.DISRUPTED, ExitCode.FAILED]
+    assert "KeyError" in ended[0]["message"]
     # One alone knows of the model that is missing, and the other waits for it.
     described["spec"]["model"] = {"path": str(tmp_path / "none")}
     ended = run_ranks(2, stage, described)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import os
 import signal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.distributed import distributed_c10d as c10d
 from torch.distributed.tensor import DTensor
 
-from codeio.trainer import loop
+from codeio.trainer import loop, parallel
+from codeio.trainer import stage as stages
 from codeio.trainer.checkpoints import Checkpoints
 from codeio.trainer.data import MicroBatch
 from codeio.trainer.group import Group
@@ -21,6 +25,7 @@ from codeio.trainer.parallel import Parallel, spread
 from codeio.trainer.stage import run_stage
 from codeio.trainer.stopping import Stop
 from codeio.trainer.trained import Position
+from codeio.trainer.word import Word
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import RunError
 from codeio.training_run.places import Places
@@ -28,8 +33,9 @@ from codeio.training_run.recipes import Stage
 from codeio.training_run.spec import Execution, Model
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from datetime import timedelta
 
+CPU = torch.device("cpu")
 STAGE = Stage(
     name="reasoning",
     sources=(),
@@ -144,10 +150,36 @@ def stage(manifest: dict[str, Any], trap: str | None = None) -> dict[str, Any]:
     if trap:
         _set(trap, stop)
     try:
-        outcome = run_stage(run, "reasoning", Places(run=run), stop=stop, say=print)
+        with TemporaryDirectory() as folder:
+            word = Word(Path(folder), int(os.environ["RANK"]), "reasoning")
+            outcome = run_stage(run, "reasoning", Places(run=run), stop=stop, word=word)
     except RunError as error:
         return {"reason": error.reason, "message": str(error), "code": error.exit_code}
     return {"reason": outcome.reason, "details": outcome.details, "code": 0}
+
+
+def deadlines(manifest: dict[str, Any]) -> dict[str, timedelta]:
+    """Run a stage; return the deadline of collectives in its parts."""
+    found = {}
+
+    def noted(part: str, call: Any) -> Any:
+        def noting(*arguments: Any, **options: Any) -> Any:
+            found[part] = c10d._get_default_group()._get_backend(CPU).options._timeout
+            return call(*arguments, **options)
+
+        return noting
+
+    for part, owner, name in (
+        ("scatter", parallel, "set_model_state_dict"),
+        ("step", loop, "_sow"),
+        ("gather", stages, "get_model_state_dict"),
+    ):
+        setattr(owner, name, noted(part, getattr(owner, name)))
+    assert stage(manifest)["code"] == 0
+    return found
+
+
+_ERRORS = {"memory": MemoryError("too much"), "bug": KeyError("x")}
 
 
 def _set(trap: str, stop: Stop) -> None:
@@ -174,8 +206,8 @@ def _set(trap: str, stop: Stop) -> None:
                 stop.asked = True
             case "nan":
                 Parallel.backward = lambda *row, **how: backward(*row, **how) * math.nan  # type: ignore
-            case "memory":
-                raise MemoryError("too much")
+            case _:
+                raise _ERRORS[what]
 
     loop._sow = befall
 

@@ -23,6 +23,7 @@ shard with gloo as they do with nccl, and the tests see them do so.
 | `trained`     | what a stage was asked for and how it ended, beside its model            |
 | `process`     | the program that each process runs                                       |
 | `failures`    | what ended a process, as an exit code and one sentence                   |
+| `word`        | what a process tells: how it ended, and that it met the others           |
 | `launch`      | starts the processes of this machine or pod and tells how they ended     |
 | `local`       | all steps of a run on this machine                                       |
 """

@@ -56,9 +56,25 @@ def lost_peer(detail: str) -> RunError:
     )
 
 
-def _known(error: BaseException) -> RunError | None:
+def cannot_meet(detail: str) -> RunError:
+    """Return the error of processes that found one another and could exchange nothing."""
+    return RunError(
+        Reason.INTERNAL_ERROR,
+        f"the processes cannot exchange data ({detail}): name the network that joins the pods in"
+        " workers.env, by NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME, and correct what else of NCCL"
+        " is set there",
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the beginning of what an error says, or its kind."""
     text = str(error).strip()
-    line = text.splitlines()[0][:300] if text else type(error).__name__
+    return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+def _known(error: BaseException) -> RunError | None:
+    text, line = str(error).strip(), first_line(error)
     if isinstance(error, UsageError):
         return RunError(Reason.INVALID_SPEC, text)
     if isinstance(error, OSError) and is_full(error):

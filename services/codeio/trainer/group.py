@@ -4,36 +4,42 @@ Two ways lead from process to process. Collectives are for what all do at the sa
 deadlines, so that one that is lost is noticed. A store, which the launcher of the first node keeps,
 is for what one does while the others wait (data, downloads), and for the error of one that all
 should know: without it the others would only see that a collective failed.
+
+With gloo a process that is lost is noticed at once, by its connections. With NCCL it may take the
+deadline, after which torch aborts the process; so who computes on a GPU watches the store besides.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
+from codeio.trainer.failures import cannot_meet, first_line, lost_peer
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-STEP_DEADLINE = timedelta(seconds=60)
-"""Of a collective within a step."""
+STEP_DEADLINE = timedelta(minutes=10)
+"""Of a collective within a step; NCCL's own default."""
 COMPILED_DEADLINE = timedelta(minutes=15)
 """The same where a first step compiles, which takes some processes longer than others."""
 SAVE_DEADLINE = timedelta(minutes=30)
-"""Of those around files, which are as slow as the slowest disk."""
+"""Of those around files, which are as slow as the slowest disk, and of those of whole models."""
 
 _ERROR = "error"
 _POLL_SECONDS = 0.2
+_WATCH_SECONDS = 1.0
 _ERROR_SECONDS = 5.0
 """How long to wait for the word of another that failed, once a collective has."""
 
@@ -90,62 +96,114 @@ class Group:
             RunError: one told of an error instead.
         """
         while not self.store.check([what]):
-            self._raise_told()
+            if told := self._told(self.store):
+                raise told
             time.sleep(_POLL_SECONDS)
 
-    def tell_error(self, error: RunError) -> None:
-        """Let the others know why this process ends; the first to tell is heard."""
+    def tell_error(self, error: RunError) -> RunError:
+        """Let the others know why this process ends; the first to tell is heard.
+
+        Returns:
+            What to end with: the error, unless it counts and may be but what another's led to.
+        """
         said = {
+            "rank": self.rank,
             "reason": str(error.reason),
             "message": str(error),
             "exit_code": int(error.exit_code),
         }
-        self.store.compare_set(_ERROR, "", json.dumps(said))
+        with suppress(RuntimeError):  # the store went with its node
+            first = json.loads(self.store.compare_set(_ERROR, "", json.dumps(said)))
+            if error.exit_code is ExitCode.FAILED and first["rank"] != self.rank:
+                return _heard(first)
+        return error
 
     def told_error(self) -> RunError | None:
         """Return why another process ended, if it tells in time."""
         end = time.monotonic() + _ERROR_SECONDS
         while time.monotonic() < end:
             try:
-                self._raise_told()
-            except RunError as error:
-                return error
-            except (RuntimeError, dist.DistError):  # the store went with its node
+                if told := self._told(self.store):
+                    return told
+            except RuntimeError:  # the store went with its node
                 return None
             time.sleep(_POLL_SECONDS)
         return None
 
-    def _raise_told(self) -> None:
-        if self.store.check([_ERROR]):
-            said = json.loads(self.store.get(_ERROR))
-            raise RunError(
-                Reason(said["reason"]), said["message"], exit_code=ExitCode(said["exit_code"])
-            )
+    def _told(self, store: Store) -> RunError | None:
+        """Return why another process ended, if one has told."""
+        if not store.check([_ERROR]):
+            return None
+        said = json.loads(store.get(_ERROR))
+        return None if said["rank"] == self.rank else _heard(said)
 
     @contextmanager
-    def joined(self, *, deadline: timedelta = STEP_DEADLINE) -> Iterator[Joined]:
-        """Meet the others; collectives can be used in the body."""
+    def watched(self, end: Callable[[RunError], object]) -> Iterator[None]:
+        """Call `end`, in a thread, should another process tell of an error during the body.
+
+        A process that waits for its GPU hears neither of it nor of signals in another way.
+        """
+        store = self.store.clone()  # for it alone: one that waits for a value is taken
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_WATCH_SECONDS):
+                try:
+                    told = self._told(store)
+                except RuntimeError as error:
+                    told = lost_peer(f"the first node is gone ({first_line(error)})")
+                if told:
+                    end(told)
+                    return
+
+        thread = threading.Thread(target=watch, name="watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    @contextmanager
+    def joined(self) -> Iterator[Joined]:
+        """Meet the others; collectives can be used in the body, with `SAVE_DEADLINE`.
+
+        Raises:
+            RunError: they can exchange nothing.
+        """
         on_gpu = self.device.type == "cuda"
         if on_gpu:
             torch.cuda.set_device(self.device)
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-            store=PrefixStore("collectives", self.store),
-            rank=self.rank,
-            world_size=self.world,
-            timeout=deadline,
-            device_id=self.device if on_gpu else None,
-        )
         try:
-            patient = dist.new_group(backend="gloo", timeout=SAVE_DEADLINE)
-            assert isinstance(patient, dist.ProcessGroup)
-            yield Joined(self, patient)
+            yield self._meet("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
         except BaseException:
             # On GPUs it would wait for a collective that no other process takes part in.
-            if not on_gpu:
+            if not on_gpu and dist.is_initialized():
                 dist.destroy_process_group()
             raise
         dist.destroy_process_group()
+
+    def _meet(self, backend: str) -> Joined:
+        try:
+            dist.init_process_group(
+                backend,
+                store=PrefixStore("collectives", self.store),
+                rank=self.rank,
+                world_size=self.world,
+                timeout=SAVE_DEADLINE,
+                device_id=self.device if self.device.type == "cuda" else None,
+            )
+            patient = dist.new_group(backend="gloo", timeout=SAVE_DEADLINE)
+            assert isinstance(patient, dist.ProcessGroup)
+            joined = Joined(self, patient)
+            with joined.within(STEP_DEADLINE):
+                joined.total([1.0])  # the first one connects
+            joined.gather(None)
+        except (dist.DistNetworkError, dist.DistStoreError, torch.OutOfMemoryError):
+            raise  # it was not for want of a network
+        except RuntimeError as error:
+            raise cannot_meet(first_line(error)) from error
+        return joined
 
 
 @dataclass(frozen=True)
@@ -154,7 +212,16 @@ class Joined:
 
     group: Group
     patient: dist.ProcessGroup
-    """For what is done around files: on the CPU, with a long deadline."""
+    """For what is done around files: on the CPU, always with `SAVE_DEADLINE`."""
+
+    @contextmanager
+    def within(self, deadline: timedelta) -> Iterator[None]:
+        """Give the other collectives a deadline for the time of the body."""
+        dist.set_timeout(deadline)
+        try:
+            yield
+        finally:
+            dist.set_timeout(SAVE_DEADLINE)
 
     def total(self, values: Sequence[float | torch.Tensor]) -> list[float]:
         """Return the sums of each value over all processes, in 64 bits."""
@@ -173,3 +240,12 @@ class Joined:
         values: list[object] = [None] * self.group.world
         dist.all_gather_object(values, value, group=self.patient)
         return values
+
+
+def _heard(said: dict[str, Any]) -> RunError:
+    """Return what another's error means for a process that only heard of it."""
+    code = ExitCode(said["exit_code"])
+    if code is ExitCode.FAILED:
+        # It counts where it was, not again with each that it ends.
+        return lost_peer(said["message"])
+    return RunError(Reason(said["reason"]), said["message"], exit_code=code)

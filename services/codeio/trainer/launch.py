@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeio.trainer.word import RESULTS, Ended, endings, has_met
 from codeio.training_run.environment import COORDINATOR, RUN
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 
@@ -56,23 +57,6 @@ class Node:
         )
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How the processes of a stage ended, all in all."""
-
-    code: ExitCode
-    outcome: Outcome
-
-    def check(self) -> None:
-        """Raise what they ended with, unless they are done.
-
-        Raises:
-            RunError: they are not.
-        """
-        if self.code is not ExitCode.DONE:
-            raise RunError(Reason(self.outcome.reason), self.outcome.message, exit_code=self.code)
-
-
 def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[str, Path]) -> Ended:
     """Run the processes of a stage on this node; return when all have ended."""
     from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
@@ -89,7 +73,7 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
             **run.spec.workers.env,
             RUN: run.model_dump_json(by_alias=True, exclude_none=True),
             process.VOLUMES: json.dumps({name: str(each) for name, each in volumes.items()}),
-            process.RESULTS: results,
+            RESULTS: results,
             # The default is named after the user, and in a pod there is none of that number.
             "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR")
             or str(Path(tempfile.gettempdir(), "torchinductor")),
@@ -110,6 +94,8 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
                 rank, first = error.get_first_failure()
                 if first.exitcode == -signal.SIGKILL and _kills_for_memory() > kills:
                     killed = out_of_memory(f"the kernel killed process {rank}")
+                elif first.exitcode == -signal.SIGABRT and node.count > 1:
+                    killed = _aborted(rank, met=has_met(Path(results), rank))
                 elif first.exitcode < 0:
                     name = signal.Signals(-first.exitcode).name
                     killed = RunError(
@@ -125,9 +111,7 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
 
 def _judge(results: Path, killed: RunError | None, stage: StageName) -> Ended:
     """Choose what to tell: what a process found wrong, before how one died, before all else."""
-    told = [json.loads(each.read_text(encoding="utf-8")) for each in results.glob("*.json")]
-    told.sort(key=lambda each: each["at"])
-    ended = [Ended(ExitCode(each["code"]), Outcome(**each["outcome"])) for each in told]
+    ended = endings(results)
     failed = [each for each in ended if each.code is not ExitCode.DONE]
     for each in failed:
         if each.code is not ExitCode.DISRUPTED:
@@ -152,6 +136,14 @@ def _judge(results: Path, killed: RunError | None, stage: StageName) -> Ended:
 
 def _ended(error: RunError, stage: StageName) -> Ended:
     return Ended(error.exit_code, Outcome(error.reason, str(error), {"stage": stage}))
+
+
+def _aborted(rank: int, *, met: bool) -> RunError:
+    """Return what SIGABRT means, by which torch ends who waits in vain for a process elsewhere."""
+    from codeio.trainer.failures import cannot_meet, lost_peer  # noqa: PLC0415
+
+    detail = f"torch aborted process {rank}"
+    return lost_peer(detail) if met else cannot_meet(detail)
 
 
 def _told_to_stop(number: signal.Signals) -> RunError:

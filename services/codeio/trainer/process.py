@@ -11,15 +11,15 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from codeio.trainer.word import Ended, Word
 from codeio.training_run.environment import RUN
 from codeio.training_run.manifest import parse_manifest
-from codeio.training_run.outcomes import ExitCode, Outcome
+from codeio.training_run.outcomes import ExitCode
 from codeio.training_run.places import Places
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 VOLUMES = "CODEIO_TRAINING_VOLUMES"
 """Environment variable: JSON of folders that stand for volumes."""
-RESULTS = "CODEIO_TRAINING_RESULTS"
-"""Environment variable: a folder; each process writes into it how it ended."""
 
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
@@ -42,6 +40,7 @@ def main() -> int:
     run = parse_manifest(json.loads(os.environ[RUN]), source="the training run")
     volumes = json.loads(os.environ.get(VOLUMES, "{}"))
     places = Places(run=run, volumes={name: Path(each) for name, each in volumes.items()})
+    word = Word.of_environment(stage)
     try:
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
@@ -52,29 +51,15 @@ def main() -> int:
         disable_progress_bar()  # type: ignore[no-untyped-call]
         stop = Stop()
         stop.listen()
-        outcome = run_stage(run, stage, places, stop=stop, say=say)
+        outcome = run_stage(run, stage, places, stop=stop, word=word)
     except BaseException as error:  # noqa: BLE001  (whatever it is must be told)
         failure = failure_of(error)
         if failure.exit_code is ExitCode.FAILED:
             traceback.print_exc()
-        _tell(failure.exit_code, Outcome(failure.reason, str(failure), {"stage": stage}))
+        word.failed(failure)
         return failure.exit_code
-    _tell(ExitCode.DONE, outcome)
+    word.ended(Ended(ExitCode.DONE, outcome))
     return ExitCode.DONE
-
-
-def say(line: str) -> None:
-    """Say a line to whoever reads the log."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-def _tell(code: ExitCode, outcome: Outcome) -> None:
-    told = {"code": int(code), "at": time.time(), "outcome": json.loads(outcome.to_json())}
-    path = Path(os.environ[RESULTS]) / f"{os.environ['RANK']}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(told), encoding="utf-8")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from codeio.training_run.recipes import Stage, stage_of
 from codeio.training_run.spec import STAGES, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from codeio.trainer.data import Corpus
     from codeio.trainer.group import Joined
     from codeio.trainer.stopping import Stop
+    from codeio.trainer.word import Word
     from codeio.training_run.manifest import TrainingRun
     from codeio.training_run.outcomes import Outcome
     from codeio.training_run.places import Places
@@ -49,7 +50,7 @@ def run_stage(
     places: Places,
     *,
     stop: Stop,
-    say: Callable[[str], None],
+    word: Word,
 ) -> Outcome:
     """Train one stage together with the other processes.
 
@@ -60,7 +61,7 @@ def run_stage(
     asked = asked_of(run, name)
     group = Group.of_environment(gpus=run.spec.workers.gpus_per_node > 0)
     training = _Training(
-        run=run, stage=stage, places=places, group=group, asked=asked, stop=stop, say=say
+        run=run, stage=stage, places=places, group=group, asked=asked, stop=stop, word=word
     )
     try:
         return outcome_at(name, training.train())
@@ -70,7 +71,7 @@ def run_stage(
             # A collective may have failed for what another process tells.
             failure = (None if stop.asked else group.told_error()) or failure
         else:
-            group.tell_error(failure)
+            failure = group.tell_error(failure)
         raise failure from error
 
 
@@ -82,7 +83,7 @@ class _Training:
     group: Group
     asked: dict[str, Any]
     stop: Stop
-    say: Callable[[str], None]
+    word: Word
 
     @property
     def spec(self) -> TrainingRunSpec:
@@ -101,23 +102,28 @@ class _Training:
 
     def train(self) -> Position:
         execution = self.spec.execution
-        reporter = Reporter(self.stage.name, say=self.say) if self.group.first else None
+        reporter = Reporter(self.stage.name, say=self.word.say) if self.group.first else None
         port = os.environ.get(METRICS_PORT)
         serving = reporter.served(int(port)) if reporter and port else nullcontext()
-        deadline = COMPILED_DEADLINE if execution.compile else STEP_DEADLINE
         narrow = execution.precision == "BFloat16"
         if narrow and self.group.first and is_slow_in_bfloat16(self.group.device):
-            self.say(
+            self.word.say(
                 f"warning: {self.stage.name} computes in BFloat16, for which this CPU has no"
                 " instructions and is up to sixty times slower; set execution.precision to Float32"
             )
         with serving:
             corpus, model, origin = self._prepare()
             learner = Learner(model, dtype=torch.bfloat16 if narrow else torch.float32)
-            with self.group.joined(deadline=deadline) as joined:
+            with self._watched(), self.group.joined() as joined:
+                self.word.met()
                 position = self._steps(learner, corpus, joined, reporter)
                 self._write(learner, origin, joined, position)
         return position
+
+    def _watched(self) -> AbstractContextManager[None]:
+        """Hear of errors of others also where this process waits for its GPU."""
+        on_gpu = self.group.device.type == "cuda"
+        return self.group.watched(self.word.die) if on_gpu else nullcontext()
 
     def _prepare(self) -> tuple[Corpus, PreTrainedModel, Origin | None]:
         """Return what is trained and on what; the first process makes it for the others.
@@ -129,7 +135,7 @@ class _Training:
             self.group.wait_for("preparation")
             corpus = open_corpus(folder, self.stage, seed=self.spec.seed)
             return corpus, empty_model(self.model, self.folder), None
-        self.say(f"{self.stage.name}: prepares data and model")
+        self.word.say(f"{self.stage.name}: prepares data and model")
         origin = read_origin(self.model, self.folder)
         corpus = prepare(
             self.stage,
@@ -153,7 +159,7 @@ class _Training:
             keep=self.spec.checkpoints.keep,
             joined=joined,
             asked=self.asked | {"data": corpus.fingerprint},
-            say=self.say,
+            say=self.word.say,
         )
         position = checkpoints.load(learner, optimiser)
         if reporter:
@@ -171,8 +177,10 @@ class _Training:
             stop=self.stop,
             reporter=reporter,
         )
+        deadline = COMPILED_DEADLINE if self.spec.execution.compile else STEP_DEADLINE
         try:
-            return loop.run(position)
+            with joined.within(deadline):
+                return loop.run(position)
         finally:
             if reporter:
                 reporter.end()
@@ -198,5 +206,5 @@ class _Training:
             )
             note_trained(partial, self.asked, position)
             durable.finish(partial, place)
-            self.say(f"{self.stage.name}: the trained model is in {place}")
+            self.word.say(f"{self.stage.name}: the trained model is in {place}")
         joined.gather(None)  # none ends before it is there
