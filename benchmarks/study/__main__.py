@@ -20,7 +20,7 @@ from benchmarks.study.baselines import trivial_baselines
 from benchmarks.study.cells import Laboratory, untouched_ways
 from benchmarks.study.data import examples, held_out, make_data_set
 from benchmarks.study.grading import Given, grade
-from benchmarks.study.model import prepare_model
+from benchmarks.study.model import precision, prepare_model
 from benchmarks.study.page import print_tables, write_page
 from benchmarks.study.plan import DEMO, PACKAGES, STUDY, Plan
 from benchmarks.study.progress import Progress
@@ -43,7 +43,7 @@ def study(plan: Plan, *, page: Path) -> None:
     laboratory.run()
     outcome = evaluate(_asked(laboratory), questions, resamples=plan.resamples)
     found = {
-        "plan": _settings(plan),
+        "plan": _settings(plan) | {"precision": precision()},
         "data": {
             "packages": PACKAGES,
             "training_examples": len(pool),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.study.model import precision
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -82,8 +84,8 @@ class _Generator:
 
         self._torch = torch
         self._tokenizer = tokenizer
-        # A CPU without instructions for BFloat16 is sixty times slower with it.
-        self._model = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        dtype = torch.bfloat16 if precision() == "BFloat16" else torch.float32
+        self._model = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
 
     def answer(self, prompts: list[str], *, most_new: int) -> list[str]:
         given = self._tokenizer(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.study.model import precision
 from benchmarks.study.plan import Direction
 from benchmarks.study.questions import Example, Form, chat
 
@@ -146,8 +147,7 @@ def manifest(cell: Cell, plan: Plan, *, model: Path, rows: Path, runs: Path) -> 
                 "longSamples": "Fail",
             },
             "execution": {
-                # Where a CPU has no instructions for it, BFloat16 is sixty times slower.
-                "precision": "Float32",
+                "precision": precision(),
                 "tokensPerDevice": plan.tokens_per_device,
             },
             "checkpoints": {"path": str(runs.resolve()), "everySteps": 20, "keep": 1},

