@@ -78,6 +78,30 @@ def test_the_first_process_speaks_for_those_that_are_done(
     ended.check()
 
 
+def test_a_run_sets_its_processes_variables_before_the_environment_does_and_that_before_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(**workers: Any) -> dict[str, str]:
+        described = manifest(tmp_path / "none", tmp_path, workers=workers)
+        run = parse_manifest(described, source="test")
+        program = """
+seen = {"reason": "InternalError", "message": json.dumps(dict(os.environ)), "details": {}}
+path = pathlib.Path(os.environ["CODEIO_TRAINING_RESULTS"], "0.json")
+path.write_text(json.dumps({"code": 0, "at": 1, "outcome": seen}))
+"""
+        seen: dict[str, str] = json.loads(ended_of(run, program, monkeypatch).outcome.message)
+        assert json.loads(seen["CODEIO_TRAINING_RUN"])["spec"]["workers"] == workers
+        return seen
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert told(cpu="1")["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/ours")
+    assert told(cpu="1")["OMP_NUM_THREADS"] == "7"
+    theirs = {"OMP_NUM_THREADS": "3", "TORCHINDUCTOR_CACHE_DIR": "/theirs"}
+    assert told(env=theirs).items() >= theirs.items()
+
+
 @pytest.mark.parametrize(
     ("kills", "code", "reason"),
     [((3, 3), ExitCode.FAILED, "InternalError"), ((3, 4), ExitCode.OUT_OF_MEMORY, "OutOfMemory")],

@@ -25,5 +25,6 @@ shard with gloo as they do with nccl, and the tests see them do so.
 | `failures`    | what ended a process, as an exit code and one sentence                   |
 | `word`        | what a process tells: how it ended, and that it met the others           |
 | `launch`      | starts the processes of this machine or pod and tells how they ended     |
+| `allowance`   | cores and memory that a run may use here                                 |
 | `local`       | all steps of a run on this machine                                       |
 """

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeio.trainer.allowance import cores
 from codeio.trainer.word import RESULTS, Ended, endings, has_met
 from codeio.training_run.environment import COORDINATOR, RUN
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
@@ -70,14 +71,12 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said better below
     with tempfile.TemporaryDirectory(prefix="codeio-training-") as results:
         environment = {
+            **{name: os.environ.get(name) or value for name, value in _defaults(run.spec).items()},
             **run.spec.workers.env,
-            RUN: run.model_dump_json(by_alias=True, exclude_none=True),
+            # What was not set stays so: of cores, what was not asked for is no bound.
+            RUN: run.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True),
             process.VOLUMES: json.dumps({name: str(each) for name, each in volumes.items()}),
             RESULTS: results,
-            # The default is named after the user, and in a pod there is none of that number.
-            "TORCHINDUCTOR_CACHE_DIR": os.environ.get("TORCHINDUCTOR_CACHE_DIR")
-            or str(Path(tempfile.gettempdir(), "torchinductor")),
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(_threads(run.spec)),
         }
         kills = _kills_for_memory()
         killed: RunError | None = None
@@ -175,10 +174,14 @@ def _configuration(spec: TrainingRunSpec, node: Node, results: str) -> Any:
     )
 
 
-def _threads(spec: TrainingRunSpec) -> int:
-    """Return how many threads a process computes with: its share of what it may use."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, cores // spec.workers.processes)
+def _defaults(spec: TrainingRunSpec) -> dict[str, str]:
+    """Return variables of libraries that neither this process's environment nor the run names."""
+    threads = max(1, cores(spec.workers) // spec.workers.processes)
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        # Its own is named after the user, and in a pod there is none of that number.
+        "TORCHINDUCTOR_CACHE_DIR": str(Path(tempfile.gettempdir(), "torchinductor")),
+    }
 
 
 def _kills_for_memory() -> int:

@@ -11,6 +11,7 @@ import torch
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from codeio.trainer import durable
+from codeio.trainer.allowance import preparation_workers
 from codeio.trainer.checkpoints import Checkpoints
 from codeio.trainer.data import open_corpus, prepare
 from codeio.trainer.failures import failure_of
@@ -143,7 +144,7 @@ class _Training:
             folder=folder,
             places=self.places,
             seed=self.spec.seed,
-            workers=len(os.sched_getaffinity(0)),
+            workers=preparation_workers(self.spec.workers),
         )
         model = read_model(self.model, self.folder)
         self.group.tell("preparation")
