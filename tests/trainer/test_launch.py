@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -233,6 +234,30 @@ def test_a_pod_leaves_word_of_what_is_wrong(
     assert word
     assert word.reason == Reason.MODEL_NOT_FOUND
     assert str(tmp_path / "none") in word.message
+
+
+def test_a_pod_that_is_told_to_stop_while_it_starts_does_so(tmp_path: Path) -> None:
+    described = manifest(tmp_path / "none", tmp_path)
+    torch = tmp_path / "instead/torch"
+    torch.mkdir(parents=True)
+    program = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n"
+    (torch / "__init__.py").write_text(program, encoding="utf-8")
+    ended = subprocess.run(
+        [CODEIO, "train", "--stage", "reasoning"],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(torch.parent),
+            "CODEIO_TRAINING_RUN": json.dumps(described),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert (ended.returncode, ended.stderr) == (
+        ExitCode.DISRUPTED,
+        "codeio: told to stop: start it again to go on\n",
+    )
 
 
 @pytest.mark.parametrize(

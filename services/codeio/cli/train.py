@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,26 @@ def _on_this_machine(file: Path, volumes: list[str], *, as_json: bool) -> None:
 
 
 def _in_pod(step: str) -> None:
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        _do(step)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(*_: object) -> None:
+    """End a pod that is told to stop before it listens.
+
+    The first process of a container is not ended by a signal that it does not handle; and to
+    import what trains takes long.
+    """
+    from codeio.training_run.outcomes import ExitCode
+
+    say("codeio: told to stop: start it again to go on")
+    os._exit(ExitCode.DISRUPTED)
+
+
+def _do(step: str) -> None:
     with extra("evaluation" if step.startswith("evaluate-") else "trainer"):
         from codeio.trainer.launch import Node
         from codeio.trainer.local import run_step
