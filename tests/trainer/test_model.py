@@ -102,6 +102,24 @@ def test_the_loss_in_chunks_is_cross_entropy(positions: int, chunk: int, seed: i
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_a_loss_in_16_bits_is_scaled_in_32() -> None:
+    torch.manual_seed(0)
+    labels = torch.randint(11, (64,))
+    scale = 0.3345  # bfloat16 has 0.3340, and then 0.3359
+
+    def gradients(scale: float) -> list[torch.Tensor]:
+        torch.manual_seed(1)
+        parts = [
+            torch.randn(rows, 32, dtype=torch.bfloat16, requires_grad=True) for rows in (64, 11)
+        ]
+        (summed_loss(*parts, labels) * scale).backward()
+        return [each.grad.double().abs().sum() for each in parts if each.grad is not None]
+
+    # Rounding of each element is to either side.
+    for scaled, plain in zip(gradients(scale), gradients(1.0), strict=True):
+        assert float(scaled / plain) == pytest.approx(scale, rel=5e-4)
+
+
 def test_a_row_where_nothing_is_learnt_still_reaches_all_parameters(tiny_model: Path) -> None:
     row = samples_of(0, count=1)[0]
     row.labels[:] = -100

@@ -58,4 +58,9 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, None]:
         of_hidden, of_weight = ctx.saved_tensors
-        return of_hidden * slopes[0].to(of_hidden.dtype), of_weight * slopes[0], None
+        return _scaled(of_hidden, slopes[0]), _scaled(of_weight, slopes[0]), None
+
+
+def _scaled(gradient: Tensor, slope: Tensor) -> Tensor:
+    """Multiply in 32 bits: a slope in 16 would be off by up to 0.4 %, for all positions alike."""
+    return gradient.float().mul_(slope).to(gradient.dtype)
