@@ -15,6 +15,7 @@ import yaml
 
 from codeio.report import plots
 from codeio.report.reasons import meaning
+from codeio.runtime.atomic import write_atomically
 from codeio.runtime.errors import UsageError
 from codeio.v1.records_pb2 import Direction, Verdict
 
@@ -33,7 +34,6 @@ def write_report(report: Report, out: Path) -> None:
         UsageError: they cannot be written.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
         _write(out / "report.json", text + "\n")
         _write(out / "report.html", render(report))
@@ -100,13 +100,8 @@ def _plots(report: Report) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        # Some path or message of somebody's file may hold half a surrogate pair.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Some path or message of somebody's file may hold half a surrogate pair.
+    write_atomically(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def _percent(part: float, whole: float) -> str:
