@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeio.evaluation.bootstrap import estimate
+from codeio.evaluation.bootstrap import interval, resampled
+
+if TYPE_CHECKING:
+    from codeio.training_run.status import Estimate
+
+
+def estimate(scores: list[float], *, clusters: list[str] | None = None, seed: int = 0) -> Estimate:
+    """Return the mean of scores and its interval; without clusters each question is one."""
+    names = clusters or [str(number) for number in range(len(scores))]
+    means = resampled({"suite": (scores, names)}, seed=seed)
+    return interval(means["suite"], float(np.mean(scores or [0.0])))
+
 
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
@@ -48,3 +61,20 @@ def test_a_seed_gives_the_same_again() -> None:
     assert estimate(scores, seed=5) == estimate(scores, seed=5)
     with pytest.raises(ValueError, match="no scores"):
         estimate([])
+
+
+def test_samples_of_the_same_clusters_go_up_and_down_together() -> None:
+    scores = [1.0] * 30 + [0.0] * 50
+    clusters = [str(number) for number in range(80)]
+    means = resampled({"output": (scores, clusters), "input": (scores, clusters)})
+    assert np.array_equal(means["output"], means["input"])
+    others = [f"other {number}" for number in range(80)]
+    means = resampled({"output": (scores, clusters), "input": (scores, others)})
+    assert abs(np.corrcoef(means["output"], means["input"])[0, 1]) < 0.05
+
+
+def test_a_small_sample_among_many_clusters_has_a_mean_in_each_resample() -> None:
+    many = ([1.0] * 300, [str(number) for number in range(300)])
+    means = resampled({"many": many, "few": ([0.0, 1.0], ["0", "1"])})
+    assert np.isfinite(means["few"]).all()
+    assert np.std(means["few"]) > 0.2

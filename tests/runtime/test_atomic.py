@@ -26,7 +26,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(
     flush, seen = os.fsync, []
 
     def flushed(descriptor: int) -> None:
-        held = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        held = Path(f"/proc/self/fd/{descriptor}").readlink()
         seen.append((held.read_bytes() if held.is_file() else None, file.exists()))
         flush(descriptor)
 

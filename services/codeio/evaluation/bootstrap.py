@@ -1,19 +1,21 @@
 """Bootstrap intervals: how far a score could be another, had other questions been drawn.
 
-Questions that share something, such as their program, are drawn together: they
-are not so many independent ones.
+Each resample gives random weights to clusters of questions: those that share something, such as
+their program, are not so many independent ones. The weights are those of the Bayesian bootstrap,
+exponential ones. As none of them is nothing, no resample lacks all of a sample's clusters, also
+where samples share some of them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
 from codeio.training_run.status import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,55 +25,41 @@ LEVEL = 0.95
 # Numbers drawn at a time: 64 MiB.
 _DRAWN = 1 << 23
 
+Sample: TypeAlias = "tuple[Sequence[float], Sequence[str]]"
+"""Scores, and the cluster that each belongs to."""
 
-def estimate(
-    scores: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0
-) -> Estimate:
-    """Return the mean of scores and its percentile interval of 95 %.
-
-    Of paired differences it is that of the gain. With few questions that all
-    came out alike the interval has no width: it knows nothing of what was not drawn.
-
-    Raises:
-        ValueError: there are no scores.
-    """
-    return interval(resampled(scores, clusters=clusters, seed=seed), float(np.mean(scores)))
+K = TypeVar("K")
 
 
-def resampled(
-    scores: Sequence[float], *, clusters: Sequence[str] | None = None, seed: int = 0
-) -> NDArray[np.float64]:
-    """Return the means of `RESAMPLES` samples with replacement.
+def resampled(samples: Mapping[K, Sample], *, seed: int = 0) -> dict[K, NDArray[np.float64]]:
+    """Return `RESAMPLES` means of each sample; a cluster weighs the same in all of them.
+
+    With few questions that all came out alike the means do not differ: they know nothing of what
+    was not drawn.
 
     Raises:
-        ValueError: there are no scores.
+        ValueError: a sample has no scores.
     """
-    if not scores:
+    if not all(scores for scores, _ in samples.values()):
         raise ValueError("there are no scores to resample")
-    totals, counts = _by_cluster(scores, clusters)
-    number = len(totals)
+    named = {cluster for _, clusters in samples.values() for cluster in clusters}
+    places = {cluster: place for place, cluster in enumerate(sorted(named))}
+    totals = np.zeros((len(samples), len(places)))
+    counts = np.zeros_like(totals)
+    for number, (scores, clusters) in enumerate(samples.values()):
+        at = [places[cluster] for cluster in clusters]
+        np.add.at(totals[number], at, scores)
+        np.add.at(counts[number], at, 1.0)
     rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    step = max(1, _DRAWN // number)
+    means = np.empty((len(samples), RESAMPLES))
+    step = max(1, _DRAWN // max(1, len(places)))
     for start in range(0, RESAMPLES, step):
-        rows = min(step, RESAMPLES - start)
-        drawn = rng.integers(0, number, size=(rows, number))
-        means[start : start + rows] = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    return means
+        weights = rng.standard_exponential((len(places), min(step, RESAMPLES - start)))
+        means[:, start : start + step] = (totals @ weights) / (counts @ weights)
+    return dict(zip(samples, means, strict=True))
 
 
 def interval(means: NDArray[np.float64], value: float) -> Estimate:
     """Return a value with the interval that its resampled ones span."""
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value=value, low=float(low), high=float(high))
-
-
-def _by_cluster(
-    scores: Sequence[float], clusters: Sequence[str] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    values = np.asarray(scores, dtype=np.float64)
-    if clusters is None:
-        return values, np.ones_like(values)
-    _, places = np.unique(np.asarray(clusters), return_inverse=True)
-    totals = np.bincount(places, weights=values).astype(np.float64)
-    return totals, np.bincount(places).astype(np.float64)

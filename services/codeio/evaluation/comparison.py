@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +13,25 @@ import numpy as np
 from codeio.evaluation.bootstrap import interval, resampled
 from codeio.evaluation.suites import all_suites, held_out_suites
 from codeio.training_run.scores import MEAN
-from codeio.training_run.status import Estimate, Score
+from codeio.training_run.status import Score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from codeio.evaluation.bootstrap import Sample
     from codeio.evaluation.measurement import Item, Measured, Result
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A suite's scores by column."""
+
+    name: str
+    category: str
+    questions: int
+    columns: dict[str, Sample]
 
 
 @dataclass(frozen=True)
@@ -40,16 +52,15 @@ def scores_of(
     """
     order = [*all_suites(), *held_out_suites()]
     names = sorted({*before, *after}, key=order.index)
-    lines = [
-        line
+    compared = [
+        each
         for name in names
-        if (line := _line(name, before.get(name), after.get(name), seed)) is not None
+        if (each := _compared(name, before.get(name), after.get(name))) is not None
     ]
     scores = []
-    for category in dict.fromkeys(line.score.category for line in lines):
-        of_category = [line for line in lines if line.score.category == category]
-        scores.append(_mean(category, of_category))
-        scores += [line.score for line in of_category]
+    for category, suites in groupby(compared, key=lambda each: each.category):
+        lines = _lines(category, list(suites), seed)
+        scores += [_mean(category, lines), *(line.score for line in lines)]
     return scores
 
 
@@ -84,43 +95,49 @@ def report(
     }
 
 
-def _line(name: str, before: Result | None, after: Result | None, seed: int) -> _Line | None:
-    # Suites are drawn independently of one another.
-    seed = zlib.crc32(f"{seed}/{name}".encode())
+def _compared(name: str, before: Result | None, after: Result | None) -> _Compared | None:
     sides = {
-        stage: result.scored
+        stage: result
         for stage, result in (("before", before), ("after", after))
         if result is not None and result.scored
     }
     if not sides:
         return None
-    estimates: dict[str, Estimate] = {}
-    means: dict[str, NDArray[np.float64]] = {}
-    for stage, items in sides.items():
-        values, clusters = _values(list(items.values()))
-        means[stage] = resampled(values, clusters=clusters, seed=seed)
-        estimates[stage] = interval(means[stage], float(np.mean(values)))
-    if len(sides) == 2 and (both := [key for key in sides["before"] if key in sides["after"]]):
-        old, clusters = _values([sides["before"][key] for key in both])
-        new, _ = _values([sides["after"][key] for key in both])
-        gains = [late - early for early, late in zip(old, new, strict=True)]
-        means["gain"] = resampled(gains, clusters=clusters, seed=seed)
-        estimates["gain"] = interval(means["gain"], float(np.mean(gains)))
-    some = after or before
-    questions = max(len(items) for items in sides.values())
-    return _Line(
-        Score(
-            category=some.category if some else "",
-            suite=name,
-            questions=questions,
-            **estimates,
-        ),
-        means,
+    items = {stage: result.scored for stage, result in sides.items()}
+    columns = {stage: _sample(list(each.values())) for stage, each in items.items()}
+    if len(items) == 2 and (both := [key for key in items["before"] if key in items["after"]]):
+        old, clusters = _sample([items["before"][key] for key in both])
+        new, _ = _sample([items["after"][key] for key in both])
+        columns["gain"] = [late - early for early, late in zip(old, new, strict=True)], clusters
+    return _Compared(
+        name=name,
+        category=next(iter(sides.values())).category,
+        questions=max(map(len, items.values())),
+        columns=columns,
     )
 
 
-def _values(items: Sequence[Item]) -> tuple[list[float], list[str]]:
+def _sample(items: Sequence[Item]) -> Sample:
     return [float(item.score or 0.0) for item in items], [item.cluster for item in items]
+
+
+def _lines(category: str, suites: Sequence[_Compared], seed: int) -> list[_Line]:
+    """Return a category's suites, resampled together: some ask about the same programs."""
+    samples = {
+        (suite.name, column): sample for suite in suites for column, sample in suite.columns.items()
+    }
+    # Categories share nothing, and are drawn independently of one another.
+    drawn = resampled(samples, seed=zlib.crc32(f"{seed}/{category}".encode()))
+    lines = []
+    for suite in suites:
+        means = {column: drawn[suite.name, column] for column in suite.columns}
+        estimates = {
+            column: interval(means[column], float(np.mean(values)))
+            for column, (values, _) in suite.columns.items()
+        }
+        score = Score(category=category, suite=suite.name, questions=suite.questions, **estimates)
+        lines.append(_Line(score, means))
+    return lines
 
 
 def _mean(category: str, lines: Sequence[_Line]) -> Score:
