@@ -246,6 +246,8 @@ def test_a_signal_is_heeded_at_once_or_where_it_can_be() -> None:
         with pytest.raises(RunError) as caught:
             signal.raise_signal(signal.SIGTERM)
         assert caught.value.exit_code is ExitCode.DISRUPTED
+        # It may as well be writing the trained model.
+        assert str(caught.value) == "told to stop: start it again to go on"
         signal.raise_signal(signal.SIGTERM)  # the first is being heeded
     finally:
         for each, handler in before.items():

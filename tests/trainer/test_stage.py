@@ -17,7 +17,7 @@ from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 from codeio.training_run.places import Places
 from tests.trainer.conftest import TINY_TEMPLATE
 from tests.trainer.ranks import run_ranks, started
-from tests.trainer.work import stage
+from tests.trainer.work import losing_its_model, stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +114,14 @@ def test_a_finished_stage_is_not_trained_again_nor_taken_for_another(
     with pytest.raises(RunError, match=r"learning_rate = 0\.01, and now it is 0\.02") as caught:
         ended()
     assert caught.value.exit_code is ExitCode.USER_ERROR
+
+
+def test_the_model_that_a_stage_begins_with_is_read_once(tiny_model: Path, tmp_path: Path) -> None:
+    described = manifest(shutil.copytree(tiny_model, tmp_path / "model"), tmp_path)
+    [(ended, counted)] = run_ranks(1, losing_its_model, described)
+    assert (ended["reason"], counted) == (Reason.COMPLETED, 1)
+    told = (tmp_path / "runs/tiny/metrics/reasoning.jsonl").read_text(encoding="utf-8").splitlines()
+    assert all(json.loads(line)["utilisation"] > 0 for line in told)
 
 
 @pytest.mark.parametrize("template", [None, TINY_TEMPLATE])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from codeio.trainer.optimiser import adamw, clip
 from codeio.trainer.parallel import Parallel, spread
 from codeio.trainer.stage import run_stage
 from codeio.trainer.stopping import Stop
+from codeio.trainer.throughput import Work
 from codeio.trainer.trained import Position
 from codeio.trainer.word import Word
 from codeio.training_run.manifest import parse_manifest
@@ -34,6 +36,8 @@ from codeio.training_run.spec import Execution, Model
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+    from transformers import PreTrainedModel
 
 CPU = torch.device("cpu")
 STAGE = Stage(
@@ -177,6 +181,26 @@ def deadlines(manifest: dict[str, Any]) -> dict[str, timedelta]:
         setattr(owner, name, noted(part, getattr(owner, name)))
     assert stage(manifest)["code"] == 0
     return found
+
+
+def losing_its_model(manifest: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Run a stage on a device whose peak is known, and take away the model that it began with.
+
+    Returns:
+        How it ended, and how often the model's work was counted.
+    """
+    models = []
+
+    class Counted(Work):
+        def __init__(self, model: PreTrainedModel) -> None:
+            models.append(model)
+            super().__init__(model)
+
+    def lose(*_: int) -> None:
+        shutil.rmtree(manifest["spec"]["model"]["path"], ignore_errors=True)
+
+    loop.peak_of, loop.Work, loop._sow = lambda _: 1e12, Counted, lose  # type: ignore[misc]
+    return stage(manifest), len(models)
 
 
 _ERRORS = {"memory": MemoryError("too much"), "bug": KeyError("x")}

@@ -6,6 +6,7 @@ import math
 import random
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ class Loop:
                     if self.reporter:
                         self.reporter.saved(position.step, seconds)
                 if told_to_stop:
-                    raise stopped(f"after step {position.step}, which is saved")
+                    raise stopped(f" after step {position.step}, which is saved")
         return position
 
     def _step(self, position: Position) -> tuple[Position, bool]:
@@ -77,7 +78,7 @@ class Loop:
         rows = self.corpus.micro_batches(
             step, rank=group.rank, world=group.world, tokens_per_device=self.tokens_per_device
         )
-        learnt = max(1, self.corpus.trained_tokens(step))
+        learnt, tokens = self.corpus.trained_tokens(step), self.corpus.tokens(step)
         summed = torch.zeros((), dtype=torch.float32, device=group.device)
         for number, row in enumerate(rows, 1):
             summed += self.parallel.backward(row, share=1 / learnt, last=number == len(rows))
@@ -94,9 +95,9 @@ class Loop:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - begun
-        done = Position(step=step + 1, tokens=position.tokens + self.corpus.tokens(step), loss=loss)
+        done = Position(step=step + 1, tokens=position.tokens + tokens, loss=loss)
         if self.reporter:
-            speed = self.corpus.tokens(step) / seconds
+            speed = tokens / seconds
             self.reporter.stepped(
                 Step(
                     step=done.step,
@@ -119,7 +120,11 @@ class Loop:
         lengths = np.concatenate([np.diff(each.boundaries) for each in rows]).astype(np.float64)
         # The mean over tokens of how long their sample is: a token reads its sample alone.
         length = float((lengths**2).sum() / max(1.0, lengths.sum()))
-        return Work(self.parallel.learner.model).flops(length) * speed / (peak * group.world)
+        return self._work.flops(length) * speed / (peak * group.world)
+
+    @cached_property
+    def _work(self) -> Work:
+        return Work(self.parallel.learner.model)
 
 
 def _sow(seed: int, step: int, rank: int) -> None:

@@ -42,10 +42,10 @@ class Stop:
             raise stopped()
 
 
-def stopped(where: str = "before its first step") -> RunError:
+def stopped(where: str = "") -> RunError:
     """Return the error that ends a process which was told to stop."""
     return RunError(
         Reason.DISRUPTED,
-        f"told to stop {where}: start it again to go on",
+        f"told to stop{where}: start it again to go on",
         exit_code=ExitCode.DISRUPTED,
     )
