@@ -296,6 +296,10 @@ class FakeCluster:
             "metadata"
         ]["uid"]:
             return _status(409, "Conflict", "the UID in the precondition differs")
+        if (body or {}).get("propagationPolicy") != "Foreground":
+            # What it owns goes later, or stays.
+            self._note("DELETED", plural, self.kinds[plural].pop(name))
+            return web.json_response({"kind": "Status", "status": "Success"})
         going = copy.deepcopy(known)
         going["metadata"]["deletionTimestamp"] = TIME
         return web.json_response(self._put(plural, going))

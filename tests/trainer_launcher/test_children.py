@@ -81,7 +81,11 @@ def test_pods_meet_by_the_name_of_the_first_one() -> None:
     assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (8, 8)
     assert pod["spec"]["subdomain"] == service["metadata"]["name"] == made["metadata"]["name"]
     assert service["spec"]["publishNotReadyAddresses"] is True
-    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    # Without an address of its own, and of this step's pods alone: names of pods are told by it.
+    assert service["spec"]["clusterIP"] == "None"
+    selector = {"codeio.dev/training-run": "demo", "codeio.dev/step": "reasoning"}
+    assert service["spec"]["selector"] == selector
+    assert selector.items() <= pod["metadata"]["labels"].items()
     assert variables(made)["CODEIO_TRAINING_COORDINATOR"] == "demo-reasoning-0.demo-reasoning"
     assert job(LARGE, "evaluate-after")["spec"]["completions"] == 1
 
@@ -100,6 +104,62 @@ def test_the_pod_is_given_the_manifest_and_the_users_environment_beside_it() -> 
     assert json.loads(given["CODEIO_TRAINING_RUN"])["spec"] == LARGE
     assert given["NCCL_DEBUG"] == "INFO"
     assert given["HOME"] == "/tmp"
+
+
+def test_a_pod_is_placed_and_sized_as_its_user_asks() -> None:
+    workers = {
+        "gpusPerNode": 4,
+        "gpuResource": "amd.com/gpu",
+        "cpu": "8",
+        "memory": "64Gi",
+        "nodeSelector": {"pool": "gpus"},
+        "tolerations": [{"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClassName": "high",
+        "image": "registry.example/mine:1",
+    }
+    pod = job(LARGE | {"workers": workers}, "reasoning")["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == workers["nodeSelector"]
+    assert pod["tolerations"] == workers["tolerations"]
+    assert pod["priorityClassName"] == "high"
+    [container] = pod["containers"]
+    assert container["image"] == "registry.example/mine:1"
+    # More processors than that may be used, where nobody else does.
+    assert container["resources"] == {
+        "requests": {"cpu": "8", "memory": "64Gi", "amd.com/gpu": "4"},
+        "limits": {"memory": "64Gi", "amd.com/gpu": "4"},
+    }
+    # For each node its pod: nodes that are too few do not keep the run from starting.
+    [spread] = job(LARGE, "reasoning")["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+def test_a_pod_is_pulled_known_and_stopped_as_the_settings_say() -> None:
+    settings = SETTINGS.model_copy(
+        update={
+            "image_pull_policy": "Always",
+            "image_pull_secrets": ("pull",),
+            "service_account": "trainer",
+            "grace_seconds": 77,
+            "labels": {"example.com/team": "training", "codeio.dev/step": "another"},
+        }
+    )
+    run = run_of(SPEC)
+    spec = parse_manifest(manifest(run), source="test").spec
+    made = job_of(run, spec, "reasoning", settings=settings, seconds_left=None)
+    template = made["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    assert container["image"] == SETTINGS.image
+    assert container["imagePullPolicy"] == "Always"
+    assert template["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+    assert template["spec"]["serviceAccountName"] == "trainer"
+    assert template["spec"]["terminationGracePeriodSeconds"] == 77
+    # Of one that is killed the end of its log is all that there is to tell.
+    assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    for labels in (made["metadata"]["labels"], template["metadata"]["labels"]):
+        assert labels["example.com/team"] == "training"
+        # By which the run's pods are found: not for the settings to say.
+        assert labels["codeio.dev/step"] == "reasoning"
 
 
 def test_which_failures_are_tried_again() -> None:

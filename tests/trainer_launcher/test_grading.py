@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import kubernetes_validate
 import pytest
 
 from codeio.evaluation.execution import check_verifier
@@ -124,6 +125,7 @@ def test_only_pods_that_evaluate_get_what_they_need_and_no_job_holds_it(
     settings = settings_with(**ALL)
     for step in ("evaluate-before", "evaluate-after"):
         made = job(step, settings)
+        kubernetes_validate.validate(made, "1.35", strict=True)
         [mounted] = [each for each in made["spec"]["template"]["spec"]["volumes"]
                      if "projected" in each]  # fmt: skip
         held = {

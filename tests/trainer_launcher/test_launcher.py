@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from codeio.trainer_launcher.api import RUNS, Api, ApiError
+from codeio.trainer_launcher import leader
+from codeio.trainer_launcher.api import JOBS, RUNS, Api, ApiError
 from codeio.trainer_launcher.cache import Cache
 from codeio.trainer_launcher.leader import Lease
 from codeio.trainer_launcher.queue import Queue
@@ -243,13 +244,36 @@ async def test_one_replica_works_at_a_time_and_the_next_one_begins_at_once(
     tasks = {name: asyncio.create_task(hold(name)) for name in ("a", "b", "c")}
     for left in (2, 1, 0):
         await until(lambda: at_work)
-        [leader] = at_work
-        tasks[leader].cancel()
+        [leading] = at_work
+        tasks[leading].cancel()
         with suppress(asyncio.CancelledError):
-            await tasks.pop(leader)
+            await tasks.pop(leading)
         assert len(tasks) == left
     assert most == 1
     assert cluster.kinds["leases"]["launcher"]["spec"]["holderIdentity"] == ""
+
+
+async def test_a_lease_is_left_to_its_holder_until_that_is_silent_for_its_time(
+    cluster: FakeCluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(leader, "monotonic", lambda: clock[0])
+    async with client() as api:
+        first, second = lease(api, "a", seconds=15), lease(api, "b", seconds=15)
+        assert await first._try() is True
+        for _ in range(3):
+            assert await second._try() is False
+            clock[0] += 14
+            # However long it has held it: it is not silent.
+            assert await first._try() is True
+            assert await second._try() is False
+        clock[0] += 14
+        assert await second._try() is False
+        clock[0] += 2
+        assert await second._try() is True
+        assert await first._try() is False
+    spec = cluster.kinds["leases"]["launcher"]["spec"]
+    assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("b", 1)
 
 
 async def test_a_leader_that_cannot_renew_ends_its_work(
@@ -273,6 +297,23 @@ async def test_a_leader_that_cannot_renew_ends_its_work(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def test_a_job_is_deleted_after_its_pods_and_no_other_in_its_place(
+    cluster: FakeCluster, client: Client
+) -> None:
+    job = {"metadata": {"name": "demo-reasoning"}, "spec": {}}
+    async with client() as api:
+        old = copy.deepcopy(cluster.store("jobs", job))
+        # Until its pods are gone it is there, so that none is made beside them.
+        assert "deletionTimestamp" in (await api.delete(JOBS, old))["metadata"]
+        assert cluster.names("jobs") == ["demo-reasoning"]
+        cluster.remove("jobs", "demo-reasoning")
+        cluster.store("jobs", job)
+        with pytest.raises(ApiError) as refused:
+            await api.delete(JOBS, old)
+        assert refused.value.code == 409
+        assert "deletionTimestamp" not in (await api.get(JOBS, "demo-reasoning"))["metadata"]
 
 
 async def test_no_answer_is_an_error_that_says_so(client: Client) -> None:

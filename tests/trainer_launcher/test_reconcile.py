@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RUN = "demo"
+_FOREGROUND = {"propagationPolicy": "Foreground"}
 STEPS = ["evaluate-before", "reasoning", "evaluate-after"]
 
 
@@ -39,7 +40,7 @@ def carry_out(cluster: FakeCluster, plan: Plan, *, until: int = 99) -> bool:
     """Do what a plan says, or the first few things of it; return whether there was anything."""
     deeds: list[Any] = []
     deeds += [
-        lambda job=job: cluster._delete(None, "jobs", job["metadata"]["name"], {})
+        lambda job=job: cluster._delete(None, "jobs", job["metadata"]["name"], _FOREGROUND)
         for job in plan.delete
     ]  # type: ignore[arg-type, misc]
     deeds += [lambda job=job, patch=patch: merge(cluster, job, patch) for job, patch in plan.patch]  # type: ignore[misc]
@@ -130,6 +131,20 @@ def test_steps_follow_one_another_and_the_status_tells_of_each() -> None:
     assert told_parts == {
         "Succeeded": "True", "Running": "False", "DataPrepared": "True", "Evaluated": "True",
     }  # fmt: skip
+
+
+def test_a_step_of_several_pods_is_told_of_by_the_first() -> None:
+    cluster = new(SPEC, workers={"nodes": 2, "memory": "1Gi"})
+    settle(cluster)
+    first, second = cluster.pods_of("demo-reasoning")
+    outcomes = (Outcome("Completed", "done", {"loss": loss}).to_json() for loss in (0.5, 9.0))
+    for pod, outcome in zip((first, second), outcomes, strict=True):
+        cluster.end_pod(pod["metadata"]["name"], 0, outcome)
+    cluster.finish_job("demo-reasoning", "Complete", "")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
+    assert stages(cluster)["reasoning"]["loss"] == 0.5
+    assert stages(cluster)["reasoning"]["pod"] == first["metadata"]["name"]
 
 
 @settings(deadline=None)
@@ -251,6 +266,29 @@ def test_a_pod_that_went_away_is_a_restart_and_is_told() -> None:
     assert stages(cluster)["reasoning"]["pod"] != first
     told = events_between(before, read_status(cluster.run(RUN)))
     assert [event.reason for event in told] == ["Restarted"]
+
+
+def test_events_tell_each_time_a_run_stands_otherwise() -> None:
+    cluster = new(SPEC, workers={"memory": "1Gi"})
+
+    def happened() -> list[tuple[str, str]]:
+        before = read_status(cluster.run(RUN))
+        settle(cluster)
+        events = events_between(before, read_status(cluster.run(RUN)))
+        return [(event.kind, event.reason) for event in events]
+
+    assert happened() == [("Normal", "StepStarted")]
+    cluster.change_run(RUN, suspend=True)
+    assert happened() == [("Normal", "Suspended")]
+    cluster.change_run(RUN, suspend=False)
+    assert ("Normal", "Resumed") in happened()
+    fail_first_pod(cluster, "demo-reasoning", 137, reason="OOMKilled")
+    assert happened() == [("Warning", "OutOfMemory")]
+    cluster.change_run(RUN, workers={"memory": "4Gi"})
+    assert ("Normal", "Resumed") in happened()
+    cluster.complete("demo-reasoning")
+    assert happened() == [("Normal", "StepSucceeded"), ("Normal", "Succeeded")]
+    assert happened() == []
 
 
 def test_what_a_step_is_made_of_makes_it_anew_and_nothing_else_does() -> None:
@@ -452,6 +490,18 @@ def test_what_keeps_a_job_from_being_made_is_told() -> None:
     assert plan.status is not None
     assert plan.status.conditions[0].reason == "InvalidSpec"
     assert plan.create is None
+
+
+def test_the_status_and_each_condition_say_of_which_spec_they_are() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    for generation in (2, 3):
+        cluster.change_run(RUN, maxRestarts=generation)
+        settle(cluster)
+        assert cluster.run(RUN)["metadata"]["generation"] == generation
+        status = cluster.run(RUN)["status"]
+        assert status["observedGeneration"] == generation
+        assert {each["observedGeneration"] for each in status["conditions"]} == {generation}
 
 
 def test_a_condition_keeps_the_time_since_when_it_holds() -> None:
