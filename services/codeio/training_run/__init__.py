@@ -11,5 +11,6 @@
 | `scores`      | makes scores small enough for that message                               |
 | `environment` | what a pod is told by environment variables                              |
 | `places`      | where models, data and checkpoints lie                                   |
+| `serving`     | what a pod answers by HTTP: progress, figures                            |
 | `data/`       | finds and reads rows                                                     |
 """
