@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,24 @@ def test_a_model_beside_another_by_files_and_held_out_rows(
     figures = json.loads(printed)
     assert figures["scores"] == told["scores"]
     assert list(figures["not_measured"]) == ["drop"]
+
+
+def test_another_model_in_the_same_folder_is_measured_anew(
+    tiny_model: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+
+    def is_asked() -> bool:
+        arguments = ("--suite", "gsm8k", "--file", GSM8K, "--max-new-tokens", 2, "--limit", 2)
+        code, _, err = here(model, *arguments)
+        assert code == 0, err
+        return "gsm8k: 2 questions" in err
+
+    assert is_asked()
+    assert not is_asked()
+    os.utime(model / "model.safetensors", ns=(0, 1))
+    assert is_asked()
 
 
 def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeio.evaluation.comparison import scores_of
-from codeio.evaluation.measurement import Item, Result
+from codeio.evaluation.results import Item, Result
 from codeio.training_run.scores import MEAN
 
 

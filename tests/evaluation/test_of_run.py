@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codeio.dataset import export
-from codeio.evaluation import evaluate_run, measurement
+from codeio.evaluation import evaluate_run, measurement, of_run
+from codeio.runtime.listening import listen
 from codeio.runtime.settings import DatasetSettings
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import MESSAGE_BYTES, Outcome, Reason, RunError
 from codeio.training_run.places import Places
 from codeio.training_run.scores import MEAN, pack_scores
-from codeio.training_run.status import Estimate, Score
+from codeio.training_run.status import Estimate, Progress, Score
 from tests.dataset.factory import INPUT, OUTPUT, program, sample
 from tests.evaluation.conftest import Scripted, local_file, ten_questions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from codeio.evaluation.rows import Question
     from codeio.evaluation.suites import Suite
+    from codeio.training_run.data.reading import Values
     from codeio.training_run.manifest import TrainingRun
 
 
@@ -90,40 +96,184 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     assert (places.folder / "evaluation.png").stat().st_size > 5000
 
     screen = capsys.readouterr()
+    assert re.search(r"gsm8k +1 of +10 questions", screen.out)
     assert "+70.0 [" in screen.out
     assert "not measured: drop (before and after): EleutherAI/drop could not" in screen.out
     assert screen.err == ""
 
 
-def test_an_interrupted_evaluation_goes_on_with_what_is_missing(gsm8k: TrainingRun) -> None:
-    evaluation = gsm8k.spec.evaluation
+def changed(run: TrainingRun, **changes: Any) -> TrainingRun:
+    """Return a run that is to be evaluated otherwise."""
+    evaluation = run.spec.evaluation
     assert evaluation
-    both = gsm8k.model_copy(
-        update={
-            "spec": gsm8k.spec.model_copy(
-                update={
-                    "evaluation": evaluation.model_copy(update={"suites": ("gsm8k", "korbench")})
-                }
-            )
-        }
-    )
+    manifest = run.model_dump(by_alias=True, exclude_none=True)
+    manifest["spec"]["evaluation"] |= changes
+    return parse_manifest(manifest, source="test")
+
+
+def test_an_interrupted_evaluation_goes_on_with_what_is_missing(gsm8k: TrainingRun) -> None:
+    both = changed(gsm8k, suites=["gsm8k", "korbench"], batchSize=3)
     places = Places(run=both)
+    asked = 0
 
     def interrupted(prompt: str) -> str:
-        if "Here is a rule" not in prompt:
+        nonlocal asked
+        asked += "Here is a rule" not in prompt
+        if asked == 5:
             raise KeyboardInterrupt
         return "[[T]]"
 
     with pytest.raises(KeyboardInterrupt):
         evaluate_run(both, places, when="before", load=lambda: Scripted(interrupted))
-    assert [file.name for file in (places.evaluation / "before").iterdir()] == ["korbench.jsonl"]
+    files = {file.name for file in (places.evaluation / "before").iterdir()}
+    assert files == {"korbench.jsonl", "gsm8k.answers.jsonl"}
 
     lm = answering("gsm8k", 10)
     evaluate_run(both, places, when="before", load=lambda: lm)
     assert all("Let's think" in prompt for prompt in lm.prompts)
-    assert len(lm.prompts) == 10
+    # The second of its batches was interrupted.
+    assert len(lm.prompts) == 7
     # And all that is there is not asked again.
     evaluate_run(both, places, when="before", load=never)
+    files = {file.name for file in (places.evaluation / "before").iterdir()}
+    assert files == {"korbench.jsonl", "gsm8k.jsonl", "summary.json"}
+
+
+def test_another_model_in_the_same_place_is_asked_again(gsm8k: TrainingRun) -> None:
+    places = Places(run=gsm8k)
+    folder = places.last_model
+    folder.mkdir(parents=True)
+    weights, note = folder / "model.safetensors", folder / "training.json"
+    weights.write_bytes(b"w" * 100)
+    note.write_text('{"asked": {"seed": 0}}')
+
+    def is_asked() -> bool:
+        lm = answering("gsm8k", 2)
+        evaluate_run(gsm8k, places, when="after", load=lambda: lm)
+        return len(lm.prompts) == 10
+
+    assert is_asked()
+    (folder / ".lock").touch()
+    assert not is_asked()
+    note.write_text('{"asked": {"seed": 1}}')
+    assert is_asked()
+    weights.write_bytes(b"w" * 101)
+    assert is_asked()
+    os.utime(weights, ns=(0, 1))
+    assert is_asked()
+    assert not is_asked()
+
+
+def test_another_precision_asks_again(gsm8k: TrainingRun) -> None:
+    manifest = gsm8k.model_dump(by_alias=True, exclude_none=True)
+    manifest["spec"]["execution"]["precision"] = "Float32"
+    for run in (gsm8k, parse_manifest(manifest, source="test")):
+        lm = answering("gsm8k", 2)
+        evaluate_run(run, Places(run=run), when="before", load=lambda lm=lm: lm)
+        assert len(lm.prompts) == 10
+
+
+def test_what_was_measured_otherwise_before_is_not_compared(
+    gsm8k: TrainingRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The same number of rows, so that the same numbers are others' now.
+    lines = local_file("gsm8k").read_text("utf-8").splitlines(keepends=True)
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join([*lines[1:], lines[0]]), "utf-8")
+    files = {"gsm8k": str(other), "korbench": str(local_file("korbench"))}
+    both = changed(gsm8k, suites=["gsm8k", "korbench"])
+    evaluate_run(both, Places(run=both), when="before", load=lambda: answering("gsm8k", 2))
+
+    def compared(changes: dict[str, Any]) -> tuple[dict[str, Score], dict[str, Any]]:
+        run = changed(both, **changes)
+        places = Places(run=run)
+        evaluate_run(run, places, when="after", load=lambda: answering("gsm8k", 9))
+        told = json.loads((places.folder / "evaluation.json").read_text())
+        scores = map(Score.model_validate, told["scores"])
+        return {score.suite: score for score in scores}, told["not_measured"]
+
+    scores, reasons = compared({})
+    assert scores["gsm8k"].gain
+    assert reasons == {}
+
+    scores, reasons = compared({"files": files})
+    assert scores["korbench"].gain
+    assert (scores["gsm8k"].before, scores["gsm8k"].gain) == (None, None)
+    assert scores["gsm8k"].after
+    assert reasons["gsm8k"]["before"].startswith("it cannot be compared, since its questions were")
+    assert "not measured: gsm8k (before): it cannot be compared" in capsys.readouterr().out
+
+    scores, reasons = compared({"maxNewTokens": 12})
+    assert not any(score.before or score.gain for score in scores.values())
+    why = "it cannot be compared, since its max_new_tokens was 9, and now it is 12"
+    assert reasons == {"gsm8k": {"before": why}, "korbench": {"before": why}}
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"other weights")
+    _, reasons = compared({})
+    assert reasons["gsm8k"]["before"].endswith("the files of the model were others")
+
+    # What is not asked about any more is not in the table.
+    scores, reasons = compared({"suites": ["gsm8k"]})
+    assert "korbench" not in scores.keys() | reasons.keys()
+
+
+def test_progress_is_served_while_questions_are_answered(
+    gsm8k: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("CODEIO_TRAINING_METRICS_PORT", str(port))
+    both = changed(gsm8k, suites=["gsm8k", "korbench"], batchSize=4)
+    told: list[Progress] = []
+    figures: list[str] = []
+
+    def get(path: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return bytes(answer.read())
+
+    def answer(_: str) -> str:
+        told.append(Progress.model_validate_json(get("/progress")))
+        figures.append(get("/metrics").decode())
+        return "?"
+
+    evaluate_run(both, Places(run=both), when="after", load=lambda: Scripted(answer))
+
+    assert {each.stage for each in told} == {"evaluate-after"}
+    assert {each.steps for each in told} == {20}
+    assert list(dict.fromkeys(each.step for each in told)) == [0, 4, 8, 10, 14, 18]
+    assert told[0].seconds_left is None
+    assert told[-1].seconds_left
+    assert told[-1].seconds_left > 0
+    labels = 'stage="evaluate-after",suite='
+    assert f'codeio_evaluation_questions{{{labels}"korbench"}} 10.0' in figures[0]
+    assert f'codeio_evaluation_answered{{{labels}"korbench"}} 10.0' in figures[-1]
+    assert f'codeio_evaluation_answered{{{labels}"gsm8k"}} 8.0' in figures[-1]
+
+
+def test_the_table_is_there_before_training_data_is_searched(
+    gsm8k: TrainingRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Places(run=gsm8k).folder / "evaluation.json"
+
+    def read(*_: object) -> Iterator[tuple[str, Values]]:
+        told = json.loads(file.read_text())
+        assert told["scores"]
+        assert told["contamination"] is None
+        assert file.with_suffix(".svg").exists()
+        assert re.search(r"gsm8k +10 ", capsys.readouterr().out)
+        raise RunError(Reason.INVALID_DATA, "the rows are gone")
+        yield
+
+    monkeypatch.setattr(of_run, "training_rows", read)
+    outcome = evaluate_run(
+        gsm8k, Places(run=gsm8k), when="after", load=lambda: answering("gsm8k", 2)
+    )
+    # The scores stand without it.
+    assert outcome.details["scores"]
+    told = json.loads(file.read_text())
+    assert told["contamination"] == {"not_measured": "the rows are gone", "suites": {}}
+    assert "was not searched for text of suites: the rows are gone" in capsys.readouterr().out
 
 
 def test_other_settings_ask_again(gsm8k: TrainingRun) -> None:

@@ -201,18 +201,16 @@ def _served(
 
 
 def _measure(plan: Plan, folder: Path, model: str, batch_size: int) -> Measured:
-    from functools import partial
-
     from codeio.evaluation.measurement import measure
-    from codeio.evaluation.model import load_model
+    from codeio.evaluation.model import find_model
+    from codeio.evaluation.progress import Reporter
 
     # What looks like a path is one, so that a missing folder is not looked for at the hub.
     is_path = Path(model).exists() or model.startswith((".", "/", "~")) or model.count("/") > 1
     where = Path(model).expanduser() if is_path else model
-    load = partial(load_model, where, batch_size=batch_size)
-    label = str(where.resolve()) if isinstance(where, Path) else where
     say(f"{folder.name}: {model}")
-    return measure(plan, folder, model=label, load=load, say=say)
+    found = find_model(where, batch_size=batch_size, precision=plan.precision)
+    return measure(plan, folder, model=found, reporter=Reporter(folder.name), say=say)
 
 
 def _publish(  # noqa: PLR0913
@@ -233,6 +231,7 @@ def _publish(  # noqa: PLR0913
         "limit": plan.limit,
         "max_new_tokens": plan.max_new_tokens,
         "seed": plan.seed,
+        "precision": plan.precision,
     }
     scores = publish(
         out,

@@ -10,6 +10,9 @@
 | `execution`     | grades predicted outputs and inputs by running the programs              |
 | `literals`      | CRUXEval's answers, Python literals, as programs to run                  |
 | `measurement`   | measures one model by several suites, and goes on after an interruption  |
+| `answers`       | a model's answers, kept batch by batch                                   |
+| `results`       | a suite's answers and scores as a file                                   |
+| `progress`      | how far it is, by HTTP                                                   |
 | `baselines`     | scores that need no model                                                |
 | `bootstrap`     | intervals                                                                |
 | `comparison`    | before beside after: `evaluation.json`, scores for the status            |
@@ -17,7 +20,7 @@
 | `picture`       | and as a picture                                                         |
 | `contamination` | which questions share 13 tokens in a row with the training data          |
 | `training_rows` | the rows that a run trains on                                            |
-| `model`         | loads a model                                                            |
+| `model`         | finds and loads a model                                                  |
 | `of_run`        | all of it for a `TrainingRun`                                            |
 """
 

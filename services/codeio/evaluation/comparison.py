@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codeio.evaluation.bootstrap import Sample
-    from codeio.evaluation.measurement import Item, Measured, Result
+    from codeio.evaluation.measurement import Measured
+    from codeio.evaluation.results import Item, Result
 
 
 @dataclass(frozen=True)

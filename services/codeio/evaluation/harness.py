@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lm_eval.api.model import LM
 
+    from codeio.evaluation.answers import Resuming
     from codeio.evaluation.rows import Question
     from codeio.evaluation.suites import Part, Suite
 
@@ -40,7 +41,12 @@ class Answer:
 
 
 def ask(
-    lm: LM, suite: Suite, questions: Sequence[Question], *, max_new_tokens: int, seed: int
+    lm: LM | Resuming,
+    suite: Suite,
+    questions: Sequence[Question],
+    *,
+    max_new_tokens: int,
+    seed: int,
 ) -> list[Answer]:
     """Return the model's answers to questions of a suite, in their order.
 
@@ -77,7 +83,7 @@ def quiet() -> Iterator[None]:
 
 
 def _ask_part(
-    lm: LM, suite: Suite, asked: Sequence[Question], *, max_new_tokens: int, seed: int
+    lm: LM | Resuming, suite: Suite, asked: Sequence[Question], *, max_new_tokens: int, seed: int
 ) -> Iterator[Answer]:
     from lm_eval.evaluator import evaluate  # noqa: PLC0415  (slow)
 
@@ -147,7 +153,7 @@ def _tasks_in(folder: Path) -> Any:
     return TaskManager(include_defaults=False, include_path=str(folder))
 
 
-def _has_chat_template(lm: LM) -> bool:
+def _has_chat_template(lm: LM | Resuming) -> bool:
     tokenizer = getattr(lm, "tokenizer", None)
     return bool(getattr(tokenizer, "chat_template", None))
 

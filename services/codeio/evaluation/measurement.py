@@ -1,24 +1,32 @@
 """Measures one model by several suites.
 
-Each suite's answers and scores are one file, which appears when it is whole, so
-that an evaluation that was interrupted goes on with the suites that are missing.
-A file is used again only if its first line says that it is of the same model,
-questions and settings.
+Each suite's answers and scores are one file, which appears when it is whole; until then its
+answers are kept beside it, batch by batch. So an evaluation that was interrupted goes on with what
+is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from codeio.evaluation.answers import Answers, Resuming
 from codeio.evaluation.baselines import baselines_of
 from codeio.evaluation.execution import check_verifier, grade
 from codeio.evaluation.harness import ask
 from codeio.evaluation.held_out import held_out_questions
 from codeio.evaluation.model import out_of_memory
+from codeio.evaluation.results import (
+    Item,
+    Result,
+    difference,
+    read_result,
+    write_result,
+    write_whole,
+)
 from codeio.evaluation.rows import NotMeasurable, Question, choose, read_questions
 from codeio.evaluation.suites import held_out_suites
 from codeio.training_run.outcomes import Reason, RunError
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
 
     from lm_eval.api.model import LM
 
+    from codeio.evaluation.model import Model, Precision
+    from codeio.evaluation.progress import Reporter
     from codeio.evaluation.suites import Suite
 
 
@@ -48,6 +58,8 @@ class Plan:
     limit: int | None = None
     max_new_tokens: int = 1024
     seed: int = 0
+    precision: Precision = "BFloat16"
+    """What models compute in."""
     verifier: str = ""
     """Address, in place of that of the environment."""
 
@@ -72,35 +84,6 @@ class Asked:
     """Reason by suite."""
     left_out: dict[str, str]
     """What of a suite is not asked, and why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """A question, what was answered and what that is worth."""
-
-    id: str
-    score: float | None
-    """From 0 to 1; None if the question is left out."""
-    verdict: str
-    cluster: str
-    target: str
-    response: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """A model's answers to a suite."""
-
-    suite: str
-    category: str
-    baselines: dict[str, float]
-    """Scores that need no model, by what is done."""
-    items: tuple[Item, ...]
-
-    @property
-    def scored(self) -> dict[str, Item]:
-        """By the question's id, without those that are left out."""
-        return {item.id: item for item in self.items if item.score is not None}
 
 
 @dataclass(frozen=True)
@@ -151,16 +134,11 @@ def _asked(plan: Plan) -> Asked:
 
 
 def measure(
-    plan: Plan,
-    folder: Path,
-    *,
-    model: str,
-    load: Callable[[], LM],
-    say: Callable[[str], None],
+    plan: Plan, folder: Path, *, model: Model, reporter: Reporter, say: Callable[[str], None]
 ) -> Measured:
     """Have a model answer what a plan asks; write and return answers and scores.
 
-    `model` names it in the files; `load` is called only if a suite is still missing.
+    The model is loaded only if a suite is still missing.
 
     Raises:
         RunError: a local file cannot be used, nothing can be measured, the verifier or the
@@ -176,25 +154,29 @@ def measure(
             Reason.EVALUATION_DATA_MISSING,
             f"no suite can be measured; give local files in evaluation.files ({reasons})",
         )
+    reporter.begin({name: len(questions) for name, questions in asked.questions.items()})
     lm: LM | None = None
     for name, questions in asked.questions.items():
         suite = asked.suites[name]
         file = folder / f"{name}.jsonl"
-        header = _header(suite, questions, plan, model)
-        result = _kept(file, header)
-        if result is None:
+        header = _header(plan, suite) | model.header
+        kept = read_result(file)
+        if kept is not None and not difference(kept[0], header):
+            result = kept[1]
+            reporter.has(name)
+        else:
             if suite.grading == "execution":
                 check_verifier(plan.verifier)
-            lm = lm or load()
+            lm = lm or model.load()
             say(f"{name}: {len(questions):,} questions")
-            items = _answered(lm, suite, questions, plan)
-            result = Result(
-                suite=name,
-                category=suite.category,
-                baselines=baselines_of(suite, questions, [item.target for item in items]),
-                items=tuple(items),
-            )
-            _write(file, header | {"baselines": result.baselines}, items)
+            reporter.asks(name)
+            with Answers(folder / f"{name}.answers.jsonl", header) as answers:
+                resuming = Resuming(
+                    lm, answers, batch_size=model.batch_size, answered=reporter.answered
+                )
+                result = _result(resuming, suite, questions, plan)
+                write_result(file, header, result)
+                answers.drop()
         measured.results[name] = result
         say(f"{name}: {_mean(result)}")
     summary = {
@@ -206,14 +188,32 @@ def measure(
     return measured
 
 
-def read_measured(folder: Path) -> Measured | None:
-    """Return what an earlier evaluation measured, or None if it came to no end."""
+def read_measured(folder: Path, plan: Plan, *, model: Mapping[str, str]) -> Measured | None:
+    """Return what an earlier evaluation measured by a plan, or None if it came to no end.
+
+    What it measured otherwise, or of another model, was not measured, and the reason says why.
+    `model` is what is known of its header.
+
+    Raises:
+        RunError: a local file cannot be used.
+    """
     try:
         summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
-        results = {name: _read(folder / f"{name}.jsonl")[1] for name in summary["suites"]}
-        return Measured(results, summary["not_measured"], summary["left_out"])
+        measured = Measured({}, dict(summary["not_measured"]), dict(summary["left_out"]))
+        names = [name for name in summary["suites"] if name in plan.asked.suites]
     except (OSError, ValueError, TypeError, KeyError):
         return None
+    for name in names:
+        kept = read_result(folder / f"{name}.jsonl")
+        if kept is None:
+            measured.not_measured[name] = "its answers cannot be read any more"
+            continue
+        header, result = kept
+        if why := difference(header, _header(plan, plan.asked.suites[name]) | dict(model)):
+            measured.not_measured[name] = f"it cannot be compared, since {why}"
+        else:
+            measured.results[name] = result
+    return measured
 
 
 def _usable(name: str, questions: list[Question]) -> tuple[list[Question], str]:
@@ -239,7 +239,7 @@ def _is_blank(solution: dict[str, Any]) -> bool:
     return not cells or any(not cell.strip("_ ") for cell in cells)
 
 
-def _answered(lm: LM, suite: Suite, questions: Sequence[Question], plan: Plan) -> list[Item]:
+def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Plan) -> Result:
     with out_of_memory("generation needs more memory; lower evaluation.batchSize"):
         answers = ask(lm, suite, questions, max_new_tokens=plan.max_new_tokens, seed=plan.seed)
     scores: list[float | None] = [answer.score for answer in answers]
@@ -253,7 +253,7 @@ def _answered(lm: LM, suite: Suite, questions: Sequence[Question], plan: Plan) -
         )
         scores = [each.score for each in grades]
         verdicts = [each.verdict for each in grades]
-    return [
+    items = tuple(
         Item(
             id=answer.id,
             score=score,
@@ -265,65 +265,36 @@ def _answered(lm: LM, suite: Suite, questions: Sequence[Question], plan: Plan) -
         for question, answer, score, verdict in zip(
             questions, answers, scores, verdicts, strict=True
         )
-    ]
+    )
+    return Result(
+        suite=suite.name,
+        category=suite.category,
+        baselines=baselines_of(suite, questions, [item.target for item in items]),
+        items=items,
+    )
 
 
-def _header(suite: Suite, questions: Sequence[Question], plan: Plan, model: str) -> dict[str, Any]:
+def _header(plan: Plan, suite: Suite) -> dict[str, Any]:
+    """Return what decides how a suite is measured, but for the model."""
+    header: dict[str, Any] = {
+        "suite": suite.name,
+        "category": suite.category,
+        "max_new_tokens": plan.max_new_tokens,
+        "seed": plan.seed,
+        "precision": plan.precision,
+    }
+    questions = plan.asked.questions.get(suite.name)
+    if questions is not None:
+        header["questions"] = _digest(suite, questions)
+    return header
+
+
+def _digest(suite: Suite, questions: Sequence[Question]) -> str:
     digest = hashlib.sha256()
     for question in questions:
         row = {name: question.row.get(name) for name in suite.columns}
         digest.update(json.dumps([question.id, row], sort_keys=True, default=str).encode())
-    return {
-        "suite": suite.name,
-        "category": suite.category,
-        "model": model,
-        "questions": digest.hexdigest(),
-        "max_new_tokens": plan.max_new_tokens,
-        "seed": plan.seed,
-    }
-
-
-def _kept(file: Path, header: dict[str, Any]) -> Result | None:
-    """Return what an earlier evaluation wrote, if it was the same."""
-    try:
-        written, result = _read(file)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return result if {name: written.get(name) for name in header} == header else None
-
-
-def _read(file: Path) -> tuple[dict[str, Any], Result]:
-    first, *lines = file.read_text(encoding="utf-8").splitlines()
-    written = json.loads(first)
-    result = Result(
-        suite=written["suite"],
-        category=written["category"],
-        baselines=written["baselines"],
-        items=tuple(Item(**json.loads(line)) for line in lines),
-    )
-    return written, result
-
-
-def _write(file: Path, header: dict[str, Any], items: Sequence[Item]) -> None:
-    lines = [header, *map(asdict, items)]
-    write_whole(file, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file that appears when it is whole.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise RunError(
-            Reason.STORAGE_FULL, f"{file} cannot be written: {error.strerror or error}"
-        ) from error
+    return digest.hexdigest()
 
 
 def _mean(result: Result) -> str:

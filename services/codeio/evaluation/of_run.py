@@ -1,14 +1,18 @@
 """Evaluates the model of a `TrainingRun`, before or after its training.
 
-evaluation/before/SUITE.jsonl   answers and scores; after/ likewise
-evaluation/contamination.json   what the suites share with the training data
-evaluation.json                 the table
-evaluation.svg, evaluation.png  its picture
+evaluation/before/SUITE.jsonl          answers and scores; after/ likewise
+evaluation/before/SUITE.answers.jsonl  answers until a suite is whole
+evaluation/contamination.json          what the suites share with the training data
+evaluation.json                        the table
+evaluation.svg, evaluation.png         its picture
 """
 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,22 +20,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from codeio.evaluation.comparison import report
 from codeio.evaluation.contamination import contamination
 from codeio.evaluation.held_out import held_out_from_hub
-from codeio.evaluation.measurement import (
-    Measured,
-    Plan,
-    measure,
-    read_measured,
-    write_whole,
-)
-from codeio.evaluation.model import load_model
+from codeio.evaluation.measurement import Measured, Plan, measure, read_measured
+from codeio.evaluation.model import Model, find_model, fingerprint, name_of
 from codeio.evaluation.picture import draw
+from codeio.evaluation.progress import Reporter
+from codeio.evaluation.results import write_whole
 from codeio.evaluation.suites import chosen_suites
-from codeio.evaluation.table import table
+from codeio.evaluation.table import shared_table, table
 from codeio.evaluation.training_rows import training_rows
 from codeio.training_run.data.reading import HubError
+from codeio.training_run.environment import METRICS_PORT
 from codeio.training_run.outcomes import Outcome, Reason, RunError
 from codeio.training_run.scores import MEAN, pack_scores
-from codeio.training_run.spec import STAGES, Located
+from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, Located
 from codeio.training_run.status import Score
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from codeio.training_run.manifest import TrainingRun
     from codeio.training_run.places import Places
     from codeio.training_run.spec import Evaluation
+
+_TABLE = "evaluation.json"
 
 
 def evaluate_run(  # noqa: PLR0913
@@ -56,39 +59,42 @@ def evaluate_run(  # noqa: PLR0913
 ) -> Outcome:
     """Measure the untouched model or the trained one; return what the pod says of it.
 
-    Suites that an interrupted evaluation has measured are not measured again.
+    What an interrupted evaluation has had answered is not asked again. While it lasts, its
+    progress is served at the port that `METRICS_PORT` names, if it names one.
     `verifier` is the address of who grades predicted outputs and inputs, in place
     of that of the environment; `load` gives another model than the run's.
 
     Raises:
         RunError: it cannot be done; see `Reason`.
+        UsageError: the port cannot be had.
     """
     plan = plan_of(run, places, verifier=verifier)
-    model, load_own = _model(run, places, when)
-    measured = measure(plan, places.evaluation / when, model=model, load=load or load_own, say=say)
-    before = measured if when == "before" else read_measured(places.evaluation / "before")
-    after = measured if when == "after" else None
-    settings = {
-        "before": _model(run, places, "before")[0],
-        "after": str(places.last_model),
-        "limit": plan.limit,
-        "max_new_tokens": plan.max_new_tokens,
-        "seed": plan.seed,
-        "precision": run.spec.execution.precision,
-    }
-    searched = None
-    if when == "after":
-        searched = search(plan, training_rows(run, places))
-        write_report(places.evaluation / "contamination.json", searched)
-    scores = publish(
-        places.folder,
-        before,
-        after,
-        settings=settings,
-        searched=searched,
-        title=run.metadata.name,
-        say=say,
-    )
+    reporter = Reporter(EVALUATE_BEFORE if when == "before" else EVALUATE_AFTER)
+    port = os.environ.get(METRICS_PORT)
+    with reporter.served(int(port)) if port else nullcontext():
+        model = _model(run, places, when)
+        if load is not None:
+            model = replace(model, load=load)
+        measured = measure(plan, places.evaluation / when, model=model, reporter=reporter, say=say)
+        before = measured if when == "before" else _before(run, places, plan)
+        scores = publish(
+            places.folder,
+            before,
+            measured if when == "after" else None,
+            settings={
+                "before": name_of(*_place(run, places, "before")),
+                "after": str(places.last_model),
+                "limit": plan.limit,
+                "max_new_tokens": plan.max_new_tokens,
+                "seed": plan.seed,
+                "precision": plan.precision,
+            },
+            searched=None,
+            title=run.metadata.name,
+            say=say,
+        )
+        if when == "after":
+            _add_search(run, places, plan, say)
     return Outcome(Reason.COMPLETED, _message(when, scores, measured), pack_scores(scores))
 
 
@@ -111,6 +117,7 @@ def plan_of(run: TrainingRun, places: Places, *, verifier: str = "") -> Plan:
         limit=spec.limit,
         max_new_tokens=spec.max_new_tokens,
         seed=run.spec.seed,
+        precision=run.spec.execution.precision,
         verifier=verifier,
     )
 
@@ -125,7 +132,12 @@ def search(plan: Plan, rows: Iterable[tuple[str, Values]]) -> dict[str, Any]:
     try:
         return contamination(asked.suites, asked.questions, rows)
     except HubError as error:
-        return {"not_measured": str(error), "suites": {}}
+        return not_searched(error)
+
+
+def not_searched(error: Exception) -> dict[str, Any]:
+    """Return what tells that there is no such report, and why."""
+    return {"not_measured": str(error), "suites": {}}
 
 
 def publish(  # noqa: PLR0913
@@ -141,7 +153,7 @@ def publish(  # noqa: PLR0913
     """Write `evaluation.json` and its pictures, say the table, and return the scores."""
     told = report(before, after, settings=settings, seed=settings["seed"])
     told["contamination"] = searched
-    write_report(folder / "evaluation.json", told)
+    write_report(folder / _TABLE, told)
     scores = [Score.model_validate(each) for each in told["scores"]]
     for ending in ("svg", "png"):
         draw(scores, folder / f"evaluation.{ending}", title=title, baselines=told["baselines"])
@@ -149,22 +161,47 @@ def publish(  # noqa: PLR0913
     return scores
 
 
-def _model(
-    run: TrainingRun, places: Places, when: Literal["before", "after"]
-) -> tuple[str, Callable[[], LM]]:
-    """Return a model's name and how to load it."""
+def _model(run: TrainingRun, places: Places, when: Literal["before", "after"]) -> Model:
     spec = run.spec.evaluation
-    options: dict[str, Any] = {
-        "batch_size": spec.batch_size if spec else 1,
-        "precision": run.spec.execution.precision,
-    }
+    model, revision = _place(run, places, when)
+    return find_model(
+        model,
+        revision=revision,
+        batch_size=spec.batch_size if spec else 1,
+        precision=run.spec.execution.precision,
+    )
+
+
+def _place(
+    run: TrainingRun, places: Places, when: Literal["before", "after"]
+) -> tuple[str | Path, str | None]:
+    """Return a model's folder, or its name and revision at the hub."""
     first = STAGES[run.spec.recipe][0]
     path = places.last_model if when == "after" else places.model_before(first)
-    if path is not None:
-        return str(path), partial(load_model, path, **options)
-    name, revision = str(run.spec.model.name), run.spec.model.revision
-    label = f"{name}@{revision}" if revision else name
-    return label, partial(load_model, name, revision=revision, **options)
+    return (path, None) if path is not None else (str(run.spec.model.name), run.spec.model.revision)
+
+
+def _before(run: TrainingRun, places: Places, plan: Plan) -> Measured | None:
+    """Return what was measured of the untouched model, which need not be within reach any more."""
+    model, revision = _place(run, places, "before")
+    known = {"model": name_of(model, revision)}
+    if isinstance(model, Path) and model.is_dir():
+        known["fingerprint"] = fingerprint(model)
+    return read_measured(places.evaluation / "before", plan, model=known)
+
+
+def _add_search(run: TrainingRun, places: Places, plan: Plan, say: Callable[[str], None]) -> None:
+    """Add to the table what the suites share with the training data, which takes a while."""
+    try:
+        searched = search(plan, training_rows(run, places))
+    except RunError as error:
+        # The scores stand, whatever has become of the data since.
+        searched = not_searched(error)
+    write_report(places.evaluation / "contamination.json", searched)
+    file = places.folder / _TABLE
+    told = json.loads(file.read_text(encoding="utf-8"))
+    write_report(file, told | {"contamination": searched})
+    say(shared_table(searched))
 
 
 def _file(spec: Evaluation, places: Places, path: str) -> Path:

@@ -52,6 +52,8 @@ def table(scores: Sequence[Score], report: Mapping[str, Any]) -> str:
 
 def shared_table(searched: Mapping[str, Any]) -> str:
     """Return which suites share text with training data, and the first example of each."""
+    if "not_measured" in searched:
+        return f"the training data was not searched for text of suites: {searched['not_measured']}"
     lines = [f"13 tokens in a row shared with {searched['training_rows']:,} training rows:"]
     for name, each in searched["suites"].items():
         lines.append(
