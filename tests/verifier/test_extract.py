@@ -329,7 +329,8 @@ def test_reading_takes_linear_time(part: str) -> None:
             taken.append(time.process_time() - start)
         return min(taken)
 
-    assert seconds(400_000) < 8 * max(seconds(100_000), 0.05)
+    # What is not linear takes sixteen times as long whenever it is measured.
+    assert any(seconds(400_000) < 8 * max(seconds(100_000), 0.05) for _ in range(3))
 
 
 def test_brackets_left_open_in_earlier_paragraphs_do_not_add_up() -> None:

@@ -15,7 +15,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import psycopg
 import pytest
@@ -51,6 +51,17 @@ def _tied() -> list[str]:
     return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
+def _as_other_user() -> list[str]:
+    """Return what starts a program as one whom PostgreSQL, which refuses root, is run by.
+
+    Not `Popen(user=)`: it copies this process, whose threads in gRPC may bring the copy down.
+    """
+    if not (user := _other_user()):
+        return []
+    group = pwd.getpwnam(user).pw_gid
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
+
+
 def _wait_until(answers: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while not answers():
@@ -77,14 +88,14 @@ class PostgreSQL:
         password.chmod(0o644)
         subprocess.run(
             [
-                self._bin / "initdb", "--pgdata", self._folder / "data", "--username=codeio",
+                *_as_other_user(), self._bin / "initdb",
+                "--pgdata", self._folder / "data", "--username=codeio",
                 "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C",
                 "--no-sync",
             ],
             cwd=self._folder,
             stdout=subprocess.DEVNULL,
             check=True,
-            **_as_other_user(),
         )  # fmt: skip
         self.port = free_port()
         self.start()
@@ -98,14 +109,14 @@ class PostgreSQL:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *_tied(), self._bin / "postgres", "-D", self._folder / "data",
+                    *_as_other_user(), *_tied(), self._bin / "postgres",
+                    "-D", self._folder / "data",
                     "-h", "127.0.0.1", "-p", str(self.port),
                     "-c", "unix_socket_directories=", "-c", "fsync=off",
                 ],
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
-                **_as_other_user(),
             )  # fmt: skip
         _wait_until(self._answers, self._process)
 
@@ -143,12 +154,6 @@ def _other_user() -> str:
         return ""
     names = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in names else "nobody"
-
-
-def _as_other_user() -> dict[str, Any]:
-    if not (user := _other_user()):
-        return {}
-    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _postgresql_programs() -> Path:
