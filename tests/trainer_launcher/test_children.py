@@ -169,3 +169,5 @@ def test_which_failures_are_tried_again() -> None:
     assert rules[1]["onExitCodes"]["values"] == [2, 3]
     assert rules[2]["onExitCodes"]["values"] == [75, 143]
     assert spec["backoffLimit"] == 10
+    # One that is told to stop still writes its checkpoint: the next one waits for its end.
+    assert spec["podReplacementPolicy"] == "Failed"

@@ -132,6 +132,9 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
         quota[0] = 422
         cluster.add_run("wrong", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("wrong") == ("Failed", "InvalidSpec"))
+        quota[0] = None
+        cluster.change_run("wrong", maxRestarts=1)
+        await until(lambda: "wrong-reasoning" in cluster.names("jobs"))
 
 
 async def test_progress_is_asked_of_the_first_pod(cluster: FakeCluster, client: Client) -> None:

@@ -315,6 +315,16 @@ def test_what_a_step_is_made_of_makes_it_anew_and_nothing_else_does() -> None:
     )
 
 
+def test_a_step_that_is_no_longer_asked_for_ends_and_the_next_begins() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    assert cluster.names("jobs") == ["demo-evaluate-before"]
+    cluster.change_run(RUN, evaluation=None)
+    settle(cluster)
+    assert cluster.names("jobs") == ["demo-reasoning"]
+    assert cluster.standing(RUN) == ("Running", "Training")
+
+
 def test_a_new_release_of_the_launcher_does_not_restart_what_runs() -> None:
     cluster = new()
     settle(cluster)
@@ -471,10 +481,14 @@ def test_children_of_an_earlier_run_of_the_name_are_not_taken_for_its_own() -> N
     job = copy.deepcopy(cluster.kinds["jobs"]["demo-reasoning"])
     cluster.complete("demo-reasoning")
     old = copy.deepcopy(cluster.kinds["jobs"]["demo-reasoning"])
+    service = copy.deepcopy(cluster.kinds["services"]["demo-reasoning"])
     cluster.remove("trainingruns", RUN)
     cluster.add_run(RUN, copy.deepcopy(SPEC))
-    plan = reconcile(cluster.run(RUN), Observed(jobs=[old, job]), settings=SETTINGS, now=NOW)
+    seen = Observed(jobs=[old, job], services=[service])
+    plan = reconcile(cluster.run(RUN), seen, settings=SETTINGS, now=NOW)
     assert plan.create is not None
+    # The Service of before goes with its run.
+    assert [each["metadata"]["name"] for each in plan.apply] == ["demo-reasoning"]
     assert plan.status is not None
     assert plan.status.stages[0].state == "Running"
 
