@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from codeio.runtime.settings import load_settings
+from codeio.trainer_launcher import api
 from codeio.training_run.manifest import GROUP, KIND, PLURAL, VERSION, read_manifest
 from codeio.training_run.spec import STAGES
 from codeio.training_run.status import TrainingRunStatus
@@ -83,16 +84,22 @@ def test_examples_go_from_a_processor_to_64_gpus() -> None:
 def test_the_launcher_may_do_what_it_does_and_no_more() -> None:
     rules = one(rendered(SCENARIO), "Role", "codeio-trainer-launcher")["rules"]
     may = {
-        f"{resource} {verb}"
+        (group, resource, verb)
         for rule in rules
+        for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    looked_at = ("trainingruns", "jobs", "services", "pods")
-    assert {f"{each} {verb}" for each in looked_at for verb in ("get", "list", "watch")} <= may
-    children = ("jobs", "services")
-    assert {f"{each} {verb}" for each in children for verb in ("create", "patch", "delete")} <= may
-    assert not {each for each in may if each.startswith("pods ") and each.split()[1] in _WRITES}
+
+    def granted(verbs: str, *kinds: api.Kind) -> bool:
+        wanted = {(kind.group, kind.plural, verb) for kind in kinds for verb in verbs.split()}
+        return wanted <= may
+
+    assert granted("get list watch", api.RUNS, api.JOBS, api.SERVICES, api.PODS)
+    assert granted("create patch delete", api.JOBS, api.SERVICES)
+    assert granted("create", api.EVENTS)
+    assert granted("get create update", api.LEASES)
+    assert not {verb for _, resource, verb in may if resource == "pods"} & _WRITES
     assert not {each for each in may if "*" in each or "secrets" in each}
     [subject] = one(rendered(SCENARIO), "RoleBinding", "codeio-trainer-launcher")["subjects"]
     assert (subject["kind"], subject["name"]) == ("ServiceAccount", "codeio-trainer-launcher")
@@ -100,7 +107,7 @@ def test_the_launcher_may_do_what_it_does_and_no_more() -> None:
     assert len(bound) == 1
 
 
-_WRITES = ("create", "update", "patch", "delete")
+_WRITES = {"create", "update", "patch", "delete"}
 
 
 def test_rights_and_tokens_come_with_the_launcher_alone() -> None:
