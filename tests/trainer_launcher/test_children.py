@@ -11,7 +11,7 @@ import pytest
 from codeio.trainer_launcher.children import job_of, service_of
 from codeio.trainer_launcher.pod import manifest
 from codeio.training_run.manifest import parse_manifest
-from codeio.training_run.spec import steps_of
+from codeio.training_run.spec import TrainingRunSpec, steps_of
 from tests.trainer_launcher.conftest import SETTINGS, SPEC
 
 LARGE = {
@@ -28,6 +28,7 @@ LARGE = {
         "nodeSelector": {"pool": "gpus"},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
         "priorityClassName": "high",
+        "memory": "64Gi",
         "sharedMemory": "16Gi",
     },
     "checkpoints": {"path": "runs", "volume": "work"},
@@ -101,9 +102,46 @@ def test_a_claim_is_mounted_once_and_written_only_for_checkpoints() -> None:
 
 def test_the_pod_is_given_the_manifest_and_the_users_environment_beside_it() -> None:
     given = variables(job(LARGE, "reasoning"))
-    assert json.loads(given["CODEIO_TRAINING_RUN"])["spec"] == LARGE
+    told = json.loads(given["CODEIO_TRAINING_RUN"])["spec"]
+    # What it may keep busy of a node's cores a pod can learn in no other way.
+    assert told == LARGE | {"workers": LARGE["workers"] | {"cpu": "2"}}
     assert given["NCCL_DEBUG"] == "INFO"
     assert given["HOME"] == "/tmp"
+
+
+def test_defaults_that_the_api_server_fills_in_change_no_child() -> None:
+    """Those of a field that a new definition has would else restart all runs that it finds."""
+    read = TrainingRunSpec.model_validate(LARGE)
+    written_out = read.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert written_out["execution"]["precision"] == "BFloat16"
+    for step in steps_of(read):
+        assert job(written_out, step) == job(LARGE, step)
+    changed = LARGE | {"execution": {"precision": "Float32"}}
+    others = job(changed, "reasoning")["metadata"]["annotations"]
+    assert others != job(LARGE, "reasoning")["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "execution", "expected"),
+    [
+        (1, 0, {}, None),
+        (1, 1, {}, "1"),
+        (1, 6, {}, "1"),
+        (1, 8, {}, "2"),
+        (1, 8, {"precision": "Float32"}, "3"),
+        (1, 8, {"parallelism": "DDP"}, "1"),
+        (8, 8, {}, "8"),
+    ],
+)
+def test_who_measures_asks_for_the_gpus_that_the_weights_may_need(
+    nodes: int, gpus: int, execution: dict[str, str], expected: str | None
+) -> None:
+    workers = {"nodes": nodes, "gpusPerNode": gpus}
+    spec = LARGE | {"workers": workers, "execution": execution}
+    for step, asked in (("reasoning", str(gpus) if gpus else None), ("evaluate-after", expected)):
+        [container] = job(spec, step)["spec"]["template"]["spec"]["containers"]
+        for part in container["resources"].values():
+            assert part.get("nvidia.com/gpu") == asked
 
 
 def test_a_pod_is_placed_and_sized_as_its_user_asks() -> None:

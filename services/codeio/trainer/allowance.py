@@ -26,7 +26,7 @@ def cores(workers: Workers) -> int:
     counts = [float(len(os.sched_getaffinity(0)))]
     if (quota := _quota()) is not None:
         counts.append(quota)
-    # In a pod it always is: the API server fills in what the user leaves out.
+    # In a pod it always is: the launcher names it, whether or not its user does.
     if "cpu" in workers.model_fields_set:
         counts.append(_cores_of(workers.cpu))
     return max(1, int(min(counts)))

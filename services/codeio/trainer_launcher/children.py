@@ -2,8 +2,9 @@
 
 A Job is made once and never applied again: most of it cannot be changed, and
 Kueue and the Job's controller own what can. What it was made of is kept with
-it as a sum, so that a change of the spec that matters to its step is seen, and
-a new release of the launcher does not restart what runs.
+it as a sum, so that a change of the spec that matters to its step is seen. Neither
+a new release of the launcher nor a new field of the definition restarts what runs;
+another default of a field does, as the runs that are there keep the old one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.trainer_launcher.api import JOBS, RUNS, SERVICES
 from codeio.trainer_launcher.cache import RUN_LABEL
-from codeio.trainer_launcher.pod import CONTAINER, METRICS_PORT, pod_template, pods_of
+from codeio.trainer_launcher.pod import CONTAINER, METRICS_PORT, asked_for, pod_template, pods_of
 from codeio.training_run.manifest import KIND
 from codeio.training_run.outcomes import ExitCode
 from codeio.training_run.spec import STAGES
@@ -40,9 +41,9 @@ def child_name(run: str, step: str) -> str:
     return f"{run}-{step}"
 
 
-def made_of(run: Resource, spec: TrainingRunSpec, step: str) -> str:
+def made_of(spec: TrainingRunSpec, step: str) -> str:
     """Return the sum of what a step's Job is made of: of what the user asked for, nothing else."""
-    parts = {key: value for key, value in run["spec"].items() if key not in _NOT_OF_PODS}
+    parts = {key: value for key, value in asked_for(spec).items() if key not in _NOT_OF_PODS}
     if step in STAGES[spec.recipe]:
         parts.pop("evaluation", None)
     text = json.dumps(parts, sort_keys=True)
@@ -78,7 +79,7 @@ def job_of(
     template = pod_template(
         run, spec, step, labels=metadata["labels"], host=metadata["name"], settings=settings
     )
-    metadata["annotations"] = {MADE_OF: made_of(run, spec, step)}
+    metadata["annotations"] = {MADE_OF: made_of(spec, step)}
     if spec.queue_name is not None:
         metadata["labels"] = metadata["labels"] | {QUEUE_LABEL: spec.queue_name}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,34 @@ def manifest(run: Resource) -> dict[str, Any]:
     }
 
 
+def asked_for(spec: TrainingRunSpec) -> dict[str, Any]:
+    """Return of a spec what is not so by default.
+
+    The API server writes defaults into what it gives out, of fields that are newer than the run
+    too: nobody asked for these, and an older `workers.image` does not know them.
+    """
+    return spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
 def pods_of(spec: TrainingRunSpec, step: str) -> int:
     """Return how many pods a step has: one where a model is measured."""
     return 1 if _measures(spec, step) else spec.workers.nodes
+
+
+def gpus_of(spec: TrainingRunSpec, step: str) -> int:
+    """Return how many GPUs a pod of a step asks for: where a model is measured, what it may need.
+
+    A training has 16 bytes a parameter, which FSDP divides among all GPUs; a model that is
+    measured has 2, or 4 in Float32, and fills at most 0.8 of a GPU (`codeio.evaluation.model`).
+    """
+    workers, execution = spec.workers, spec.execution
+    if not _measures(spec, step):
+        return workers.gpus_per_node
+    if execution.parallelism == "DDP":
+        return min(1, workers.gpus_per_node)
+    for_one = 3 if execution.precision == "Float32" else 6
+    needed = math.ceil(workers.nodes * workers.gpus_per_node / for_one)
+    return min(needed, workers.gpus_per_node)
 
 
 def pod_template(  # noqa: PLR0913
@@ -106,8 +132,8 @@ def _container(
 ) -> dict[str, Any]:
     workers = spec.workers
     limits: dict[str, Any] = {"memory": workers.memory}
-    if workers.gpus_per_node:
-        limits[workers.gpu_resource] = str(workers.gpus_per_node)
+    if gpus := gpus_of(spec, step):
+        limits[workers.gpu_resource] = str(gpus)
     return {
         "name": CONTAINER,
         "image": workers.image or settings.image,
@@ -150,8 +176,11 @@ def _environment(
     host: str,
     settings: TrainerLauncherSettings,
 ) -> dict[str, str]:
+    told = manifest(run) | {"spec": asked_for(spec)}
+    # What it may keep busy of its node's cores is not to be seen in a pod.
+    told["spec"].setdefault("workers", {})["cpu"] = spec.workers.cpu
     ours = {
-        environment.RUN: json.dumps(manifest(run), separators=(",", ":"), sort_keys=True),
+        environment.RUN: json.dumps(told, separators=(",", ":"), sort_keys=True),
         environment.COORDINATOR: f"{host}-0.{host}",
         environment.METRICS_PORT: str(METRICS_PORT),
     }

@@ -174,7 +174,7 @@ def _step(  # noqa: PLR0913, PLR0917
         return _made(spec, current, refusal, left=left)
     if job.is_going:
         return _Step(_paused() if spec.suspend else _RESTARTING)
-    changed = job.made_of != made_of(run, spec, current)
+    changed = job.made_of != made_of(spec, current)
     failure = failure_of(job, spec)
     if failure is not None and not changed and failed is None:
         return _stopped(State("Failed", *failure), job)

@@ -1,0 +1,112 @@
+"""What a user is told of a run: conditions, events, and what it waits for."""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from typing import Any
+
+from codeio.trainer_launcher.events import events_between
+from codeio.trainer_launcher.reconcile import Observed, Refusal, reconcile
+from codeio.trainer_launcher.standing import read_status
+from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
+from tests.trainer_launcher.reconciling import RUN, fail_first_pod, new, plan_of, settle
+
+
+def test_events_tell_each_time_a_run_stands_otherwise() -> None:
+    cluster = new(SPEC, workers={"memory": "1Gi"})
+
+    def happened() -> list[tuple[str, str]]:
+        before = read_status(cluster.run(RUN))
+        settle(cluster)
+        events = events_between(before, read_status(cluster.run(RUN)))
+        return [(event.kind, event.reason) for event in events]
+
+    assert happened() == [("Normal", "StepStarted")]
+    cluster.change_run(RUN, suspend=True)
+    assert happened() == [("Normal", "Suspended")]
+    cluster.change_run(RUN, suspend=False)
+    assert ("Normal", "Resumed") in happened()
+    fail_first_pod(cluster, "demo-reasoning", 137, reason="OOMKilled")
+    assert happened() == [("Warning", "OutOfMemory")]
+    cluster.change_run(RUN, workers={"memory": "4Gi"})
+    assert ("Normal", "Resumed") in happened()
+    cluster.complete("demo-reasoning")
+    assert happened() == [("Normal", "StepSucceeded"), ("Normal", "Succeeded")]
+    assert happened() == []
+
+
+def test_what_keeps_a_job_from_being_made_is_told() -> None:
+    cluster = new()
+    quota = Refusal("exceeded quota: gpus", final=False)
+    plan = plan_of(cluster, refusal=quota)
+    assert plan.status is not None
+    assert plan.status.conditions[0].message == "exceeded quota: gpus"
+    assert plan.create is not None
+    plan = plan_of(cluster, refusal=Refusal("tolerations[0].effect: Unsupported", final=True))
+    assert plan.status is not None
+    assert plan.status.conditions[0].reason == "InvalidSpec"
+    assert plan.create is None
+
+
+def test_what_a_pod_waits_for_is_told() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    [pod] = cluster.pods_of("demo-evaluate-before")
+
+    def told(**status: Any) -> str:
+        changed = copy.deepcopy(pod) | {"spec": {"volumes": volumes}, "status": status}
+        cluster._put("pods", changed | {"metadata": pod["metadata"]})
+        plan = plan_of(cluster)
+        assert plan.status is not None
+        assert plan.status.conditions[0].reason == "Restarting"
+        return plan.status.conditions[0].message
+
+    secret = {"name": "evaluation-token", "items": [{"key": "token", "path": "token"}]}
+    volumes = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "claim-0", "persistentVolumeClaim": {"claimName": "work"}},
+        # The second one as a cluster's admission adds it.
+        {"name": "verifier", "projected": {"sources": [{"secret": secret}, {"configMap": {}}]}},
+    ]
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    waiting = [{"state": {"waiting": {"reason": "ContainerCreating"}}}]
+    unmounted = {"type": "PodReadyToStartContainers", "status": "False"}
+    assert told(phase="Pending", conditions=[unmounted, scheduled], containerStatuses=waiting) == (
+        f"0 of 1 pods run; pod {pod['metadata']['name']} waits for what it mounts from namespace "
+        "runs: claim work, Secret evaluation-token with token; make what is missing"
+    )
+    # With its volumes it waits for its image.
+    ready = unmounted | {"status": "True"}
+    plain = told(phase="Pending", conditions=[ready, scheduled], containerStatuses=waiting)
+    assert plain == "0 of 1 pods run"
+    pulled = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    assert "ImagePullBackOff: no such image" in told(phase="Pending", containerStatuses=[pulled])
+    unfit = {"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}
+    assert "no node has a GPU" in told(phase="Pending", conditions=[unfit])
+
+
+def test_the_status_and_each_condition_say_of_which_spec_they_are() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    for generation in (2, 3):
+        cluster.change_run(RUN, maxRestarts=generation)
+        settle(cluster)
+        assert cluster.run(RUN)["metadata"]["generation"] == generation
+        status = cluster.run(RUN)["status"]
+        assert status["observedGeneration"] == generation
+        assert {each["observedGeneration"] for each in status["conditions"]} == {generation}
+
+
+def test_a_condition_keeps_the_time_since_when_it_holds() -> None:
+    cluster = new()
+    settle(cluster)
+    since = cluster.run(RUN)["status"]["conditions"][0]["lastTransitionTime"]
+    seen = Observed(
+        jobs=list(cluster.kinds["jobs"].values()), services=list(cluster.kinds["services"].values())
+    )
+    later = NOW + timedelta(hours=1)
+    plan = reconcile(cluster.run(RUN), seen, settings=SETTINGS, now=later)
+    assert plan.status is not None
+    assert plan.status.conditions[0].reason == "Restarting"
+    assert plan.status.conditions[0].last_transition_time == since
