@@ -50,9 +50,10 @@ LABEL org.opencontainers.image.title="codeio-${NAME}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       dev.codeio.variant="${VARIANT}"
-# With `execution.compile` and for attention kernels, Triton compiles in the pod.
+# With `execution.compile` and for attention kernels, Triton compiles in the pod. NCCL loads
+# libibverbs where a pod has an adapter for InfiniBand or RoCE.
 RUN [ "${VARIANT}" = cpu ] || { apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null \
+ && apt-get install -y -qq --no-install-recommends gcc libc6-dev libibverbs1 ibverbs-providers >/dev/null \
  && rm -rf /var/lib/apt/lists/*; }
 COPY --from=build /opt/codeio /opt/codeio
 ENV PATH=/opt/codeio/bin:/usr/local/bin:/usr/bin:/bin \
