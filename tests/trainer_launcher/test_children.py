@@ -109,6 +109,16 @@ def test_the_pod_is_given_the_manifest_and_the_users_environment_beside_it() -> 
     assert given["HOME"] == "/tmp"
 
 
+def test_what_is_fetched_from_the_hub_is_there_for_the_next_pod() -> None:
+    checkpoints = {"path": "/of/runs", "volume": "work"}
+    given = variables(job(SPEC | {"checkpoints": checkpoints}, "reasoning"))
+    assert given["HF_HOME"] == "/volumes/work/of/runs/.huggingface"
+    mine = SPEC | {"workers": {"env": {"HF_HOME": "/tmp/mine"}}}
+    assert variables(job(mine, "reasoning"))["HF_HOME"] == "/tmp/mine"
+    nowhere = SPEC | {"checkpoints": {"path": "/tmp/runs"}}
+    assert "HF_HOME" not in variables(job(nowhere, "reasoning"))
+
+
 def test_defaults_that_the_api_server_fills_in_change_no_child() -> None:
     """Those of a field that a new definition has would else restart all runs that it finds."""
     read = TrainingRunSpec.model_validate(LARGE)

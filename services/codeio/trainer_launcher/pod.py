@@ -184,13 +184,25 @@ def _environment(
         environment.COORDINATOR: f"{host}-0.{host}",
         environment.METRICS_PORT: str(METRICS_PORT),
     }
-    theirs = dict(spec.workers.env)
+    theirs = {"HOME": "/tmp", **_hub_cache(spec), **spec.workers.env}  # noqa: S108
     if _measures(spec, step):
         ours |= grading.variables(settings)
         if environment.VERIFIER_TOKEN_FILE in ours:
             # A client takes one token, not two.
             theirs.pop(environment.VERIFIER_TOKEN, None)
-    return {"HOME": "/tmp", **theirs, **ours}  # noqa: S108
+    return theirs | ours
+
+
+def _hub_cache(spec: TrainingRunSpec) -> dict[str, str]:
+    """Return where pods keep what they fetch from the hub: beside runs, where the next pod has it.
+
+    No run is called so, as its name is a DNS label.
+    """
+    checkpoints = spec.checkpoints
+    if checkpoints.volume is None:
+        return {}
+    runs = PurePosixPath(VOLUMES, checkpoints.volume, checkpoints.path.lstrip("/"))
+    return {"HF_HOME": str(runs / ".huggingface")}
 
 
 def _measures(spec: TrainingRunSpec, step: str) -> bool:
