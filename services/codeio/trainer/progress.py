@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import json
 import math
-import socket
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Gauge, make_wsgi_app
+from prometheus_client import CollectorRegistry, Gauge
 
-from codeio.runtime.listening import listen
-from codeio.runtime.probes import Server
-from codeio.training_run.environment import METRICS_PORT
+from codeio.runtime.atomic import write_atomically
+from codeio.training_run.serving import served
 from codeio.training_run.status import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
-    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from codeio.trainer.trained import Position
 
@@ -150,38 +146,13 @@ class Reporter:
         self._events.close()
         self._lines.close()
 
-    @contextmanager
-    def served(self, port: int) -> Iterator[int]:
-        """Answer HTTP at every address for the time of the body; yield the port: 0 is a free one.
+    def served(self, port: int) -> AbstractContextManager[int]:
+        """Answer HTTP for the time of the body; yield the port: 0 is a free one.
 
         Raises:
             UsageError: the port cannot be had.
         """
-        # A pod's address may be of either kind; not every kernel has IPv6.
-        host = "::" if socket.has_dualstack_ipv6() else ""
-        server = Server(listen(host, port, chosen_by=METRICS_PORT), self._answer)
-        thread = threading.Thread(target=server.serve_forever, name="progress", daemon=True)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-    def _answer(self, environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        match environment["PATH_INFO"]:
-            case "/metrics":
-                told: Iterable[bytes] = make_wsgi_app(self._registry)(environment, start)
-                return told
-            case "/progress":
-                start("200 OK", [("Content-Type", "application/json")])
-                return [self.progress.model_dump_json(by_alias=True, exclude_none=True).encode()]
-            case "/livez":
-                start("200 OK", [("Content-Type", "text/plain")])
-                return [b"ok\n"]
-        start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"there are /metrics, /progress and /livez\n"]
+        return served(port, progress=lambda: self.progress, registry=self._registry)
 
 
 def _cut(lines: Path, *, after: int) -> None:
@@ -196,9 +167,7 @@ def _cut(lines: Path, *, after: int) -> None:
         except ValueError:
             break
         kept.append(line + "\n")
-    fresh = lines.with_suffix(".partial")
-    fresh.write_text("".join(kept), encoding="utf-8")
-    fresh.replace(lines)
+    write_atomically(lines, "".join(kept).encode())
 
 
 def _time_text(seconds: float) -> str:

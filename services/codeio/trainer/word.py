@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from codeio.runtime.atomic import write_atomically
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 
 RESULTS = "CODEIO_TRAINING_RESULTS"
@@ -63,10 +64,7 @@ class Word:
         """Tell how this process ends."""
         outcome = json.loads(ended.outcome.to_json())
         told = {"code": int(ended.code), "at": time.time(), "outcome": outcome}
-        path = self.folder / f"{self.rank}.json"
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(told), encoding="utf-8")
-        partial.replace(path)
+        write_atomically(self.folder / f"{self.rank}.json", json.dumps(told).encode())
 
     def failed(self, error: RunError) -> None:
         """Tell why this process fails."""
