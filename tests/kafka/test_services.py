@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
 import grpc
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
@@ -94,10 +95,15 @@ async def serving(
     )  # fmt: skip
     assert process.stderr
     try:
-        line = (await process.stderr.readline()).decode()
-        told = json.loads(line)["event"] if line.startswith("{") else line.strip()
-        ready = re.fullmatch(r"serving all on (\S+), metrics and probes on (\S+), records.*", told)
-        assert ready, line + (await process.stderr.read()).decode()
+        ready, said_before = None, ""
+        while not ready:  # on a busy machine the log may have something to say before
+            line = (await process.stderr.readline()).decode()
+            assert line, said_before
+            said_before += line
+            told = json.loads(line)["event"] if line.startswith("{") else line.strip()
+            ready = re.fullmatch(
+                r"serving all on (\S+), metrics and probes on (\S+), records.*", told
+            )
         said = asyncio.create_task(process.stderr.read())
         yield process, said, ready[1], ready[2]
     finally:
@@ -114,6 +120,7 @@ async def run(environment: dict[str, str], *command: str) -> str:
     return err.decode()
 
 
+@pytest.mark.timeout(900)
 async def test_a_record_is_followed_from_submit_to_sample(kafka: str, tmp_path: Path) -> None:
     named = KafkaSettings(
         bootstrap_servers=kafka, prefix=f"s{uuid.uuid4().hex[:8]}.", replicas=1, partitions=2

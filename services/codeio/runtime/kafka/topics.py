@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +41,14 @@ from codeio.runtime.topics import DEAD_LETTERS, REJECTIONS, TOPICS, Flow, Topic
 from kafka import KafkaAdminClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from codeio.runtime.settings import KafkaSettings
 
 _NO_LIMIT = "-1"
 _TOPIC_SECONDS = 30.0
+_NEWS_SECONDS = 5.0
+_POLL_SECONDS = 0.2
 _READ, _WRITE = "READ", "WRITE"
 
 
@@ -169,7 +172,7 @@ def check_topics(flow: Flow, settings: KafkaSettings) -> None:
             # Who reads nothing has nothing that may break it.
             refused = (REJECTIONS, DEAD_LETTERS) if flow.consumes else (REJECTIONS,)
             wanted |= dict.fromkeys((topic.name for topic in (*flow.produces, *refused)), _WRITE)
-            there = _described(admin, settings, [TOPICS[name] for name in wanted])
+            there = _awaited(admin, settings, [TOPICS[name] for name in wanted])
         finally:
             admin.close()
     for name, right in wanted.items():
@@ -184,6 +187,18 @@ def check_topics(flow: Flow, settings: KafkaSettings) -> None:
                 f"topic {shown} has {count} partitions, and kafka.partitions asks for {least}; "
                 "run `codeio topics apply`, or set kafka.partitions"
             )
+
+
+def _awaited(
+    admin: KafkaAdminClient, settings: KafkaSettings, topics: Sequence[Topic]
+) -> dict[str, dict[str, Any]]:
+    """Return the topics that are there; of one that was just made not every broker has heard."""
+    until = time.monotonic() + _NEWS_SECONDS
+    while True:
+        there = _described(admin, settings, topics)
+        if len(there) == len(topics) or time.monotonic() > until:
+            return there
+        time.sleep(_POLL_SECONDS)
 
 
 def _described(
