@@ -9,8 +9,17 @@ from typing import Any
 from codeio.trainer_launcher.events import events_between
 from codeio.trainer_launcher.reconcile import Observed, Refusal, reconcile
 from codeio.trainer_launcher.standing import read_status
+from codeio.training_run.outcomes import Outcome
+from codeio.training_run.status import Progress
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
-from tests.trainer_launcher.reconciling import RUN, fail_first_pod, new, plan_of, settle
+from tests.trainer_launcher.reconciling import (
+    RUN,
+    fail_first_pod,
+    new,
+    plan_of,
+    settle,
+    write_status,
+)
 
 
 def test_events_tell_each_time_a_run_stands_otherwise() -> None:
@@ -34,6 +43,19 @@ def test_events_tell_each_time_a_run_stands_otherwise() -> None:
     cluster.complete("demo-reasoning")
     assert happened() == [("Normal", "StepSucceeded"), ("Normal", "Succeeded")]
     assert happened() == []
+
+
+def test_progress_is_told_to_the_last_step() -> None:
+    cluster = new(SPEC)
+    settle(cluster)
+    seen = Progress(stage="reasoning", step=116, steps=120, seconds_left=0.4, learning_rate=0.1)
+    write_status(cluster, plan_of(cluster, progress=seen))
+    details = {"stage": "reasoning", "step": 120, "tokens": 5000, "loss": 0.25}
+    cluster.complete("demo-reasoning", Outcome("Completed", "done", details).to_json())
+    settle(cluster)
+    progress = read_status(cluster.run(RUN)).progress
+    end = {"step": 120, "tokens": 5000, "loss": 0.25, "seconds_left": 0.0}
+    assert progress == seen.model_copy(update=end)
 
 
 def test_what_keeps_a_job_from_being_made_is_told() -> None:

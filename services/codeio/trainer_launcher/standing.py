@@ -50,7 +50,7 @@ def status_of(  # noqa: PLR0913
     parts: dict[ConditionType, tuple[bool, str]] = {}
     stages, checkpoint, scores = before.stages, before.checkpoint, before.scores
     if progress is None or progress.stage != current:
-        progress = before.progress
+        progress = _ended(before.progress, jobs)
     if spec is not None:
         parts = _parts(spec, before, done, progress)
         stages = _stages(spec, state, before=before, jobs=jobs, done=done, current=current)
@@ -197,6 +197,20 @@ def _checkpoint(run: Resource, spec: TrainingRunSpec, done: frozenset[str]) -> s
         return None
     name = run["metadata"]["name"]
     return str(PurePosixPath(spec.checkpoints.path, name, "models", trained[-1]))
+
+
+def _ended(progress: Progress | None, jobs: Mapping[str, StepJob]) -> Progress | None:
+    """Return progress to the end of a step that is done: it was asked some steps before that."""
+    job = jobs.get(progress.stage) if progress is not None else None
+    if progress is None or job is None or not job.is_complete or job.result is None:
+        return progress
+    told = {
+        name: value
+        for name in ("step", "tokens", "loss")
+        if (value := _number(job.result.details.get(name))) is not None
+    }
+    rest = {"step": progress.steps or progress.step, "seconds_left": 0.0}
+    return Progress.model_validate(progress.model_dump() | rest | told)
 
 
 def _scores(jobs: Mapping[str, StepJob]) -> tuple[Score, ...]:
