@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from codeio.trainer_launcher.conditions import conditions_of
 from codeio.training_run.outcomes import Reason
 from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, steps_of
-from codeio.training_run.status import Score, StageStatus, TrainingRunStatus
+from codeio.training_run.status import Progress, Score, StageStatus, TrainingRunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeio.trainer_launcher.conditions import State
     from codeio.trainer_launcher.observed import StepJob
     from codeio.training_run.spec import TrainingRunSpec
-    from codeio.training_run.status import ConditionType, Progress
+    from codeio.training_run.status import ConditionType
 
 
 def read_status(run: Resource) -> TrainingRunStatus:
