@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from codeio.trainer.data.encoding import Encoder
-from codeio.trainer.data.masking import Renderer
+from codeio.trainer.data.masking import Renderer, template_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +219,15 @@ def test_answers_are_found_in_templates_of_all_kinds(tiny_model: Path, family: s
     assert learnt(Renderer(tokenizer, loss="LastAnswer"), messages) == expected[1:]
     rendered = Renderer(tokenizer, loss="Everything").render(messages)
     assert rendered.learnt == ((0, len(rendered.text)),)
+
+
+def test_of_several_templates_the_default_one_is_trained_with(tiny_model: Path) -> None:
+    template, special, expected = FAMILIES["bare"]
+    tokenizer = of_family(tiny_model, template, special)
+    tokenizer.chat_template = {"tool_use": "{{ messages }}", "default": template}
+    messages = chat("One?", " One.\n", "Two?", "Two")
+    assert learnt(Renderer(tokenizer, loss="Answers"), messages) == expected
+    assert template_of(tokenizer) == template
 
 
 def test_reasoning_is_learnt_where_the_template_shows_it(tiny_model: Path) -> None:

@@ -45,9 +45,12 @@ _MARKS = range(0xE000, 0xF900)
 def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return the chat template that is trained with: the tokenizer's own, else the plain one.
 
+    Of several with names it is the one named `default`, which is for chats without tools.
     The model that is saved should have it too, for whoever asks it something.
     """
     template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
     return template if isinstance(template, str) else PLAIN_TEMPLATE
 
 
