@@ -85,7 +85,7 @@ def main() -> None:
             report(f"prepare, workers={workers}", summary.samples, summary.tokens, seconds)
             start = time.perf_counter()
             for step in range(corpus.steps):
-                corpus.micro_batches(step, rank=0, world=1, tokens_per_device=8192)
+                corpus.batch(step, rank=0, world=1, tokens_per_device=8192)
             seconds = time.perf_counter() - start
             report("  reading its batches", summary.samples, summary.tokens, seconds)
 

@@ -296,12 +296,6 @@ def test_nothing_to_measure_is_the_users(tmp_path: Path) -> None:
     assert error.value.reason is Reason.EVALUATION_DATA_MISSING
 
 
-def test_an_unknown_suite_is_said_before_anything_is_loaded(tmp_path: Path) -> None:
-    run = run_of(tmp_path, {"suites": ["gsmk8", "gsm8k"]})
-    with pytest.raises(RunError, match="did you mean gsm8k"):
-        evaluate_run(run, Places(run=run), when="before", load=never)
-
-
 def test_a_missing_model_is_said(gsm8k: TrainingRun) -> None:
     with pytest.raises(RunError, match=r"there is no model in .*model: it must be") as error:
         evaluate_run(gsm8k, Places(run=gsm8k), when="before")

@@ -132,7 +132,22 @@ def broken_rules(schema: Schema, value: Any, old: Any = None) -> Iterator[str]:
 
 @functools.cache
 def _program(rule: str) -> celpy.Runner:
-    return _ENVIRONMENT.program(_ENVIRONMENT.compile(rule))
+    functions = {"quantity": _quantity, "compareTo": _compared}
+    return _ENVIRONMENT.program(_ENVIRONMENT.compile(rule), functions=functions)
+
+
+# Of the API server's own library: the form and the order of quantities.
+
+
+def _quantity(text: celtypes.StringType) -> celtypes.DoubleType:
+    number, suffix = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", text).groups()
+    powers = {"": 1, "m": 1e-3, "k": 1e3, "Ki": 2**10, "M": 1e6, "Mi": 2**20}
+    powers |= {"G": 1e9, "Gi": 2**30, "T": 1e12, "Ti": 2**40}
+    return celtypes.DoubleType(float(number) * powers[suffix])
+
+
+def _compared(one: celtypes.DoubleType, other: celtypes.DoubleType) -> celtypes.IntType:
+    return celtypes.IntType((one > other) - (one < other))
 
 
 def _as_cel(schema: Schema, value: Any) -> Any:

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from codeio.training_run.spec import STAGES
+from codeio.training_run.suites import SUITES
 
 if TYPE_CHECKING:
     from tests.training_run.api_server import Schema
 
 _PLACE = ("name", "revision", "path", "volume")
 _SEPARATE = ("epochs", "steps", "tokens")
+# Each fits the others, for one stage or for all.
+_FITTING: tuple[dict[str, Any], ...] = (
+    {},
+    {"learningRate": 1e-3, "schedule": "Linear", "finalLearningRate": 1e-4},
+    {"learningRate": 1e-3, "schedule": "Cosine"},
+    {"warmupSteps": 5},
+)
 
 
 def smoke() -> dict[str, Any]:
@@ -88,6 +96,9 @@ def _objects(draw: st.DrawFn, schema: Schema, *, careful: bool) -> dict[str, Any
         for_one = values(schema["properties"]["stages"]["additionalProperties"])
         names = sorted({stage for each in STAGES.values() for stage in each})
         made["stages"] = draw(st.dictionaries(st.sampled_from(names), for_one, max_size=2))
+    if "suites" in made:
+        files = st.dictionaries(st.sampled_from([*SUITES, "other"]), st.just("f"), max_size=2)
+        made["files"] = draw(files)
     # One in eight is left as it came.
     if careful and draw(st.integers(0, 7)):
         _mend(draw, schema, made)
@@ -95,20 +106,47 @@ def _objects(draw: st.DrawFn, schema: Schema, *, careful: bool) -> dict[str, Any
 
 
 def _mend(draw: st.DrawFn, schema: Schema, made: dict[str, Any]) -> None:
-    names = schema["properties"].keys()
+    properties = schema["properties"]
+    names = properties.keys()
     if names >= set(_PLACE):
         for each in _PLACE:
             made.pop(each, None)
         chosen = draw(
             st.sampled_from([("name",), ("name", "revision"), ("path",), ("path", "volume")])
         )
-        made |= {each: draw(values(schema["properties"][each])) for each in chosen}
+        made |= {each: draw(values(properties[each])) for each in chosen}
     if names >= set(_SEPARATE):
-        for each in draw(st.permutations(_SEPARATE))[1:]:
-            made.pop(each, None)
+        _mend_hyperparameters(draw, made)
+    if names >= {"reasoning", "instruction"}:
+        weights = draw(st.sampled_from([{}, {"weight": 2}]))
+        for source in (*made["reasoning"], *made.get("instruction", ())):
+            source.pop("weight", None)
+            source.update(weights)
+    if "gpusPerNode" in names:
+        _mend_workers(draw, made)
+    if "suites" in names:
+        made["suites"] = ["gsm8k", *made.get("suites", ())]
+        made["files"] = {}
     if names == {"min", "max"} and len(made) == 2:
         made["min"], made["max"] = sorted(made.values())
     if "stages" in made:
         stages = STAGES[made.get("recipe", "OneStage")]
-        hyperparameters = values(schema["properties"]["stages"]["additionalProperties"])
+        hyperparameters = values(properties["stages"]["additionalProperties"])
         made["stages"] = draw(st.dictionaries(st.sampled_from(stages), hyperparameters))
+
+
+def _mend_hyperparameters(draw: st.DrawFn, made: dict[str, Any]) -> None:
+    for each in draw(st.permutations(_SEPARATE))[1:]:
+        made.pop(each, None)
+    for each in {each for fitting in _FITTING for each in fitting}:
+        made.pop(each, None)
+    made |= draw(st.sampled_from(_FITTING))
+    if "steps" in made:
+        made["steps"] += 10
+
+
+def _mend_workers(draw: st.DrawFn, made: dict[str, Any]) -> None:
+    made["env"] = draw(st.dictionaries(st.sampled_from(["A", "b_1"]), st.text("b")))
+    made["sharedMemory"], made["memory"] = draw(st.sampled_from([("1Gi", "1Gi"), ("2M", "2Mi")]))
+    if made.get("gpusPerNode"):
+        made.pop("processesPerNode", None)

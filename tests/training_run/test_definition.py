@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.training_run.definition import resource_schema, structural
 from codeio.training_run.spec import TrainingRunSpec
 from codeio.training_run.status import Condition, Progress, TrainingRunStatus
-from tests.training_run.api_server import defaulted, faults
+from tests.training_run.api_server import broken_rules, defaulted, faults
 from tests.training_run.specs import smoke
 
 if TYPE_CHECKING:
@@ -75,6 +75,17 @@ def test_what_rules_look_at_is_bounded() -> None:
             if "additionalProperties" in each:
                 bound = "maxProperties"
             assert bound is None or bound in each or "enum" in each, path
+
+
+def test_defaults_keep_the_rules_before_they_are_filled_in() -> None:
+    """The API server takes no definition otherwise."""
+    held = [
+        path
+        for path, each in parts(SCHEMA)
+        if "default" in each and not list(broken_rules(each, each["default"]))
+    ]
+    assert ".spec.workers" in held
+    assert held == [path for path, each in parts(SCHEMA) if "default" in each]
 
 
 def test_the_least_run_gets_the_defaults_of_python() -> None:

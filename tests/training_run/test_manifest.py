@@ -77,6 +77,15 @@ def test_what_is_another_resource(change: dict[str, Any], sentence: str) -> None
         ({"workers": {"nodes": "2"}}, "spec.workers.nodes: Input should be a valid integer"),
         ({"workers": {"memory": "8 GB"}}, "spec.workers.memory: String should match pattern"),
         ({"workers": {"env": {"A": 1}}}, "spec.workers.env.A: Input should be a valid string"),
+        (
+            {"workers": {"gpusPerNode": 8, "processesPerNode": 4}},
+            "spec.workers: processesPerNode must be gpusPerNode where there are GPUs",
+        ),
+        ({"evaluation": {}}, "spec.evaluation: evaluation needs suites or heldOut"),
+        (
+            {"evaluation": {"suites": ["gsm8"]}},
+            "spec.evaluation.suites.0: Input should be 'bbh', 'cruxeval-i', 'cruxeval-o'",
+        ),
         ({"seed": True}, "spec.seed: Input should be a valid integer"),
         ({"seed": -1}, "spec.seed: Input should be greater than or equal to 0"),
         ({"max_restarts": 1}, "spec.max_restarts: there is no such field"),

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeio.training_run.recipes import PAPER, stage_of
+from codeio.training_run.hyperparameters import PAPER
+from codeio.training_run.recipes import stage_of
 from codeio.training_run.spec import STAGES, TrainingRunSpec, steps_of
 from tests.training_run.specs import smoke
 

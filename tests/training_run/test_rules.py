@@ -15,14 +15,16 @@ from codeio.runtime.errors import UsageError
 from codeio.training_run.definition import resource_schema, structural
 from codeio.training_run.manifest import LONGEST_NAME, parse_manifest
 from codeio.training_run.spec import (
-    Band,
+    Data,
+    Evaluation,
     HeldOut,
     Hyperparameters,
     Model,
     Part,
-    Source,
     TrainingRunSpec,
+    Workers,
 )
+from codeio.training_run.training_data import Band, Source
 from tests.training_run.api_server import broken_rules, defaulted, faults
 from tests.training_run.specs import manifest, smoke, values
 
@@ -44,7 +46,10 @@ def refusal(model: type[Part], value: Any) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("model", [Model, Source, HeldOut, Band, Hyperparameters])
+PARTS = [Model, Source, Data, HeldOut, Band, Hyperparameters, Workers, Evaluation]
+
+
+@pytest.mark.parametrize("model", PARTS)
 @relaxed
 @given(data=st.data())
 def test_a_parts_rules_agree(model: type[Part], data: st.DataObject) -> None:
@@ -100,21 +105,110 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Any:
             yield from _places(each, (*path, key))
 
 
-WRONG = {
-    "model": {"name": "a/b", "path": "/m"},
-    "data": {"reasoning": [{"path": "/d", "revision": "main"}]},
-    "recipe": "TwoStage",
-    "stages": {"instruction": {}},
-    "hyperparameters": {"epochs": 1, "steps": 5},
-    "workers": {"nodes": 2},
-}
+CHATS = {"reasoning": [{"path": "/d"}], "instruction": [{"path": "/c"}]}
+COSINE = {"schedule": "Cosine"}
+# What is wrong in a spec, and how the sentence begins that says so.
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"model": {"name": "a/b", "path": "/m"}}, "name or path"),
+    ({"data": {"reasoning": [{"path": "/d", "revision": "main"}]}}, "revision is of"),
+    ({"recipe": "TwoStage"}, "the recipes TwoStage and Mixed need"),
+    ({"stages": {"instruction": {}}}, "stages may name"),
+    ({"hyperparameters": {"epochs": 1, "steps": 5}}, "epochs, steps and tokens"),
+    ({"workers": {"nodes": 2}}, "several nodes"),
+    ({"workers": {"gpusPerNode": 4, "processesPerNode": 2}}, "processesPerNode must be"),
+    ({"workers": {"gpusPerNode": 1, "processesPerNode": 2}}, "processesPerNode must be"),
+    ({"workers": {"memory": "1023Mi"}}, "sharedMemory"),
+    ({"workers": {"memory": "2G", "sharedMemory": "2Gi"}}, "sharedMemory"),
+    ({"workers": {"env": {"2X": "a"}}}, "names in env"),
+    ({"workers": {"env": {"A-B": "a"}}}, "names in env"),
+    ({"workers": {"env": {"": "a"}}}, "names in env"),
+    ({"evaluation": {}}, "evaluation needs suites or heldOut"),
+    ({"evaluation": {"files": {"gsm8k": "f"}}}, "evaluation needs suites or heldOut"),
+    ({"evaluation": {"suites": ["gsm8k"], "files": {"gsmk8": "f"}}}, "files may be given for bbh"),
+    (
+        {"data": {"reasoning": [{"path": "/d", "weight": 1}, {"path": "/e"}]}},
+        "either each source has a weight",
+    ),
+    (
+        {"recipe": "Mixed", "data": CHATS | {"reasoning": [{"path": "/d", "weight": 2}]}},
+        "the recipe Mixed needs a weight",
+    ),
+    # The paper's first stage has a constant rate, and its second 3e-5 to 1e-6 in 700 steps.
+    ({"hyperparameters": {"finalLearningRate": 1e-6}}, "finalLearningRate has no effect"),
+    ({"stages": {"reasoning": {"finalLearningRate": 1e-6}}}, "finalLearningRate has no effect"),
+    (
+        {
+            "hyperparameters": COSINE,
+            "stages": {"reasoning": {"schedule": "Constant", "finalLearningRate": 1e-6}},
+        },
+        "finalLearningRate has no effect",
+    ),
+    (
+        {"hyperparameters": COSINE | {"finalLearningRate": 0.2, "learningRate": 0.1}},
+        "finalLearningRate must not exceed",
+    ),
+    ({"hyperparameters": COSINE | {"learningRate": 1e-6}}, "finalLearningRate must not exceed"),
+    (
+        {"recipe": "TwoStage", "data": CHATS, "stages": {"instruction": {"learningRate": 1e-7}}},
+        "finalLearningRate must not exceed",
+    ),
+    ({"hyperparameters": {"warmupSteps": 5, "steps": 5}}, "warmupSteps must be fewer"),
+    (
+        {"hyperparameters": {"warmupSteps": 5}, "stages": {"reasoning": {"steps": 5}}},
+        "warmupSteps must be fewer",
+    ),
+    (
+        {"recipe": "TwoStage", "data": CHATS, "hyperparameters": {"warmupSteps": 700}},
+        "warmupSteps must be fewer",
+    ),
+]
 
 
-@pytest.mark.parametrize("field", WRONG)
-def test_each_rule_is_there(field: str) -> None:
-    spec = defaulted(SPEC, smoke() | {field: WRONG[field]})
+@pytest.mark.parametrize(("change", "sentence"), WRONG)
+def test_each_rule_is_there(change: dict[str, Any], sentence: str) -> None:
+    spec = defaulted(SPEC, smoke() | change)
     [wrong] = faults(SPEC, spec)
-    assert wrong.endswith(str(refusal(TrainingRunSpec, spec)))
+    told = str(refusal(TrainingRunSpec, spec))
+    assert wrong.endswith(told)
+    assert told.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"workers": {"gpusPerNode": 4, "processesPerNode": 4}},
+        {"workers": {"processesPerNode": 3}},
+        {"workers": {"memory": "1Gi"}},
+        {"workers": {"memory": "2Gi", "sharedMemory": "2G"}},
+        {"workers": {"memory": "0.5Ti", "sharedMemory": "512Gi"}},
+        {"workers": {"env": {"_A1": "a", "nccl": ""}}},
+        {"evaluation": {"suites": ["logic", "gsm8k"], "files": {"korbench": "f"}}},
+        {"evaluation": {"heldOut": {"path": "/d"}}},
+        {"data": CHATS | {"instruction": [{"path": "/c", "weight": 2}]}},
+        {"data": {"reasoning": [{"path": "/d"}, {"path": "/e"}]}},
+        {"hyperparameters": COSINE | {"finalLearningRate": 1e-5}},
+        # Each stage may have what is its own.
+        {
+            "recipe": "TwoStage",
+            "data": CHATS,
+            "hyperparameters": {"warmupSteps": 10, "steps": 5},
+            "stages": {
+                "reasoning": {"epochs": 1},
+                "instruction": {"steps": 20, "finalLearningRate": 0.0},
+            },
+        },
+        {"hyperparameters": {"warmupSteps": 1000}},
+        {
+            "recipe": "Mixed",
+            "data": CHATS,
+            "hyperparameters": {"warmupSteps": 1000, "finalLearningRate": 1e-7},
+        },
+    ],
+)
+def test_what_is_right_is_taken(change: dict[str, Any]) -> None:
+    spec = smoke() | change
+    assert faults(SPEC, defaulted(SPEC, spec)) == []
+    assert takes(manifest(**change))
 
 
 CHANGES: dict[str, tuple[Any, bool]] = {

@@ -12,15 +12,16 @@ import difflib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from codeio.training_run.outcomes import Reason, RunError
+from codeio.training_run.suites import CATEGORIES, Category
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 OWN_TASKS = Path(__file__).parent / "tasks"
-HELD_OUT = "held-out"
+HELD_OUT: Final = "held-out"
 """Category of this project's own data."""
 
 
@@ -40,7 +41,7 @@ class Suite:
     """A benchmark."""
 
     name: str
-    category: str
+    category: Category | Literal["held-out"]
     scored: str
     """In words: what counts as right."""
     folder: Path
@@ -349,13 +350,12 @@ def chosen_suites(names: Sequence[str], *, files: Iterable[str] = ()) -> list[Su
         RunError: there is no such suite or category, or a file is given for none.
     """
     known = all_suites()
-    categories = {suite.category for suite in known.values()}
     for name in names:
-        if name not in known and name not in categories:
-            raise _unknown(name, [*known, *categories], "suite or category")
+        if name not in known and name not in CATEGORIES:
+            raise _unknown(name, [*known, *CATEGORIES], "suite or category")
     for name in files:
         if name not in known:
-            raise _unknown(name, known, "suite, as evaluation.files has it")
+            raise _unknown(name, known, "suite")
     return [suite for suite in known.values() if suite.name in names or suite.category in names]
 
 

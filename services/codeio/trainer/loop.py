@@ -75,16 +75,16 @@ class Loop:
         _sow(self.seed, step, group.rank)
         rate = learning_rate(self.stage, step, self.corpus.steps)
         set_learning_rate(self.optimiser, rate)
-        rows = self.corpus.micro_batches(
+        batch = self.corpus.batch(
             step, rank=group.rank, world=group.world, tokens_per_device=self.tokens_per_device
         )
-        learnt, tokens = self.corpus.trained_tokens(step), self.corpus.tokens(step)
         summed = torch.zeros((), dtype=torch.float32, device=group.device)
-        for number, row in enumerate(rows, 1):
-            summed += self.parallel.backward(row, share=1 / learnt, last=number == len(rows))
+        for number, row in enumerate(batch.rows, 1):
+            last = number == len(batch.rows)
+            summed += self.parallel.backward(row, share=1 / batch.learnt, last=last)
         norm = clip(self.parallel.learner, largest=self.stage.gradient_clipping)
         total, stops = self.joined.total([summed, float(self.stop.asked)])
-        loss = total / learnt
+        loss = total / batch.learnt
         if not (math.isfinite(loss) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(loss) else "gradient"
             raise RunError(
@@ -95,9 +95,9 @@ class Loop:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - begun
-        done = Position(step=step + 1, tokens=position.tokens + tokens, loss=loss)
+        done = Position(step=step + 1, tokens=position.tokens + batch.tokens, loss=loss)
         if self.reporter:
-            speed = tokens / seconds
+            speed = batch.tokens / seconds
             self.reporter.stepped(
                 Step(
                     step=done.step,
@@ -107,7 +107,7 @@ class Loop:
                     tokens=done.tokens,
                     tokens_per_second=speed,
                     seconds=seconds,
-                    utilisation=self._utilisation(speed, rows),
+                    utilisation=self._utilisation(speed, batch.rows),
                 )
             )
         return done, stops > 0

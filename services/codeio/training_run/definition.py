@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codeio.training_run.manifest import LONGEST_NAME
-from codeio.training_run.spec import TrainingRunSpec, rule
+from codeio.training_run.part import Rule
+from codeio.training_run.spec import TrainingRunSpec
 from codeio.training_run.status import TrainingRunStatus
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ _KEPT = (
 
 def resource_schema() -> dict[str, Any]:
     """Return the OpenAPI v3 schema of a TrainingRun, structural and with defaults and CEL rules."""
-    named = rule(
-        f"size(self.metadata.name) <= {LONGEST_NAME}",
+    named = Rule(
         f"metadata.name must have at most {LONGEST_NAME} characters: hosts are named after it",
+        f"size(self.metadata.name) <= {LONGEST_NAME}",
     )
     # A dot would end up in names of Services.
-    label = rule(
-        "!self.metadata.name.contains('.')", "metadata.name must be a DNS label, without dots"
+    label = Rule(
+        "metadata.name must be a DNS label, without dots", "!self.metadata.name.contains('.')"
     )
     status = structural(TrainingRunStatus)
     conditions = status["properties"]["conditions"]
@@ -50,7 +51,7 @@ def resource_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["spec"],
-        "x-kubernetes-validations": [named, label],
+        "x-kubernetes-validations": [named.validation(), label.validation()],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},

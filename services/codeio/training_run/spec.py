@@ -1,209 +1,59 @@
-"""What a user asks of a training run: the `spec` of the resource.
-
-The custom resource's schema is made of these classes (see `definition`), so the
-API server, the launcher, the trainer and `codeio train --local` hold a spec to
-the same rules. A rule over several fields is written twice, for the API server
-in CEL and for Python; a test compares their verdicts.
-"""
+"""What a user asks of a training run: the `spec` of the resource."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
-Text = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-def rule(cel: str, message: str) -> dict[str, str]:
-    """Return a rule as the API server evaluates it."""
-    return {"rule": cel, "message": message}
-
-
-def with_rules(*rules: dict[str, str]) -> dict[str, Any]:
-    return {"x-kubernetes-validations": list(rules)}
-
-
-class Part(BaseModel):
-    """A part of a spec: camelCase in YAML, nothing unknown, never changed."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
-    )
-
-
-_NAME_OR_PATH = rule("has(self.name) != has(self.path)", "name or path must be given, and not both")
-_VOLUME_HAS_PATH = rule("!has(self.volume) || has(self.path)", "volume needs a path inside it")
-_REVISION_HAS_NAME = rule(
-    "!has(self.revision) || has(self.name)", "revision is of a hub's name, and there is none"
+from codeio.training_run.hyperparameters import (
+    STAGES,
+    Hyperparameters,
+    Recipe,
+    StageName,
+    laid_over,
 )
+from codeio.training_run.part import DnsLabel, Located, Part, Rule, Text
+from codeio.training_run.stage_rules import STAGE_RULES
+from codeio.training_run.suites import SUITES, Category, SuiteName
+from codeio.training_run.training_data import Data, evenly_weighted
 
+__all__ = [
+    "EVALUATE_AFTER",
+    "EVALUATE_BEFORE",
+    "STAGES",
+    "Checkpoints",
+    "Data",
+    "Evaluation",
+    "Execution",
+    "HeldOut",
+    "Hyperparameters",
+    "Located",
+    "Model",
+    "Part",
+    "Recipe",
+    "StageName",
+    "Toleration",
+    "TrainingRunSpec",
+    "Workers",
+    "steps_of",
+]
 
-class Located(Part):
-    """Something at a hub, in a volume, or on the machine itself."""
-
-    name: Text | None = Field(None, description="Name at the Hugging Face hub.")
-    revision: Text | None = Field(None, description="Commit, tag or branch at the hub.")
-    path: Text | None = Field(
-        None, description="Folder or file; inside the volume, if one is named."
-    )
-    volume: DnsLabel | None = Field(None, description="PersistentVolumeClaim that holds the path.")
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.name is None) == (self.path is None):
-            raise ValueError(_NAME_OR_PATH["message"])
-        if self.volume is not None and self.path is None:
-            raise ValueError(_VOLUME_HAS_PATH["message"])
-        if self.revision is not None and self.name is None:
-            raise ValueError(_REVISION_HAS_NAME["message"])
-        return self
-
-
-_LOCATED_RULES = (_NAME_OR_PATH, _VOLUME_HAS_PATH, _REVISION_HAS_NAME)
+Quantity = Annotated[
+    str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=24)
+]
+_SUFFIXES = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T"), 1)},
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti"), 1)},
+}
 
 
 class Model(Located):
     """The model to begin with, with its tokenizer: a folder as `save_pretrained` writes it."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(*_LOCATED_RULES))
-
-
-Verdict = Literal["Correct", "Wrong", "Unparsable", "Failed", "Timeout"]
-
-
-class Band(Part):
-    """A closed interval of shares."""
-
-    model_config = ConfigDict(
-        json_schema_extra=with_rules(rule("self.min <= self.max", "min must not exceed max"))
-    )
-
-    min: float = Field(0.0, ge=0, le=1)
-    max: float = Field(1.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min > self.max:
-            raise ValueError("min must not exceed max")
-        return self
-
-
-class Selection(Part):
-    """Which rows of a snapshot are trained on; all conditions must hold."""
-
-    verdicts: tuple[Verdict, ...] = Field(
-        ("Correct",),
-        min_length=1,
-        max_length=5,
-        description="The paper keeps wrong answers too (section 5): name them to do so, and have"
-        " the format Codeio, which alone holds them.",
-    )
-    direction: Literal["Both", "Output", "Input"] = Field(
-        "Both", description="Whether the output is predicted, or an input."
-    )
-    statements: Literal["Any", "NotContradicted", "Supported"] = Field(
-        "Any", description="What the claim check must have found of the rationale."
-    )
-    pass_rate: Band | None = Field(
-        None, description="Share of a task's samples that were right at once."
-    )
-    min_scores: dict[str, float] = Field(
-        default_factory=dict,
-        max_length=16,
-        description="Quality: the least score of the program, by the score's name.",
-    )
-    max_turns: int | None = Field(None, ge=1, le=16, description="Most answers of a sample.")
-
-
-_WRONG_ANSWERS = rule(
-    "!has(self.select) || !has(self.select.verdicts) || self.select.verdicts == ['Correct']"
-    " || (has(self.format) && self.format == 'Codeio')",
-    "only the format Codeio holds answers that are not Correct: set format: Codeio",
-)
-
-
-class Source(Located):
-    """Rows to train on: a snapshot, one of its files, or chats of instruction data."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(*_LOCATED_RULES, _WRONG_ANSWERS))
-
-    format: Literal["Messages", "PromptCompletion", "Joined", "ShareGpt", "Codeio"] = Field(
-        "Messages",
-        description="Which of a snapshot's formats, or the form of the rows. Codeio holds every"
-        " sample, right or wrong, the others those that end in a right answer.",
-    )
-    split: Text = Field("train", description="Split of the data set.")
-    weight: float = Field(
-        1.0, gt=0, le=1000, description="Share of the samples drawn, beside the others' weights."
-    )
-    select: Selection | None = Field(
-        None, description="Which rows of a snapshot; not for other data. All, unless given."
-    )
-
-    @model_validator(mode="after")
-    def _holds_them(self) -> Self:
-        if self.select and self.select.verdicts != ("Correct",) and self.format != "Codeio":
-            raise ValueError(_WRONG_ANSWERS["message"])
-        return self
-
-
-class Data(Part):
-    """What is trained on."""
-
-    reasoning: tuple[Source, ...] = Field(
-        min_length=1, max_length=16, description="This project's data."
-    )
-    instruction: tuple[Source, ...] = Field(
-        (), max_length=16, description="General instruction data, for the recipes that have it."
-    )
-
-
-class Hyperparameters(Part):
-    """What decides the result of a stage. What is not set is as the recipe has it."""
-
-    model_config = ConfigDict(
-        json_schema_extra=with_rules(
-            rule(
-                "[has(self.epochs), has(self.steps), has(self.tokens)].filter(x, x).size() <= 1",
-                "epochs, steps and tokens exclude one another",
-            )
-        )
-    )
-
-    learning_rate: float | None = Field(None, gt=0, le=1, description="The highest.")
-    final_learning_rate: float | None = Field(
-        None, ge=0, le=1, description="What a schedule ends with."
-    )
-    schedule: Literal["Constant", "Linear", "Cosine"] | None = None
-    warmup_steps: int | None = Field(None, ge=0)
-    batch_size: int | None = Field(None, ge=1, le=1 << 20, description="Samples a step, in all.")
-    epochs: float | None = Field(None, gt=0, le=1000, description="Length of the stage, or:")
-    steps: int | None = Field(None, ge=1, description="Length of the stage, or:")
-    tokens: int | None = Field(
-        None, ge=1, description="Length: all tokens of the samples, those without loss included."
-    )
-    max_length: int | None = Field(None, ge=8, le=1 << 20, description="Tokens of a sample.")
-    long_samples: Literal["Drop", "Fail"] | None = Field(
-        None, description="What becomes of a sample that is longer."
-    )
-    loss: Literal["Answers", "LastAnswer", "Everything"] | None = Field(
-        None, description="Answers: of all turns; LastAnswer: not of those that were wrong."
-    )
-    weight_decay: float | None = Field(None, ge=0, le=1)
-    beta1: float | None = Field(None, ge=0, lt=1)
-    beta2: float | None = Field(None, ge=0, lt=1)
-    epsilon: float | None = Field(None, gt=0, le=1)
-    gradient_clipping: float | None = Field(None, gt=0, description="Largest norm.")
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if sum(each is not None for each in (self.epochs, self.steps, self.tokens)) > 1:
-            raise ValueError("epochs, steps and tokens exclude one another")
-        return self
 
 
 class Execution(Part):
@@ -236,6 +86,31 @@ class Toleration(Part):
 
 class Workers(Part):
     """The pods that train together. To change them has the run go on from its last checkpoint."""
+
+    rules = (
+        Rule(
+            "processesPerNode must be gpusPerNode where there are GPUs: each process has one",
+            "!has(self.gpusPerNode) || self.gpusPerNode == 0 || !has(self.processesPerNode)"
+            " || self.processesPerNode == self.gpusPerNode",
+            lambda workers: (
+                not workers.gpus_per_node
+                or workers.processes_per_node in {None, workers.gpus_per_node}
+            ),
+        ),
+        Rule(
+            "sharedMemory, which is 1Gi unless set, must not exceed memory, of which it is a part",
+            "!has(self.sharedMemory) || !has(self.memory)"
+            " || quantity(self.sharedMemory).compareTo(quantity(self.memory)) <= 0",
+            lambda workers: _amount(workers.shared_memory) <= _amount(workers.memory),
+        ),
+        Rule(
+            "names in env must be letters, digits and underscores, and begin with no digit",
+            "!has(self.env) || self.env.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]*$'))",
+            lambda workers: all(
+                re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) for name in workers.env
+            ),
+        ),
+    )
 
     nodes: int = Field(1, ge=1, le=1024, description="Number of pods.")
     gpus_per_node: int = Field(0, ge=0, le=64, description="0: on the CPU.")
@@ -278,15 +153,26 @@ class Checkpoints(Part):
 class HeldOut(Located):
     """A held-out split of this project's data, answered and graded by execution."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(*_LOCATED_RULES))
-
     split: Text = "test"
 
 
 class Evaluation(Part):
     """What the model is measured by, before and after the training."""
 
-    suites: tuple[DnsLabel, ...] = Field(
+    rules = (
+        Rule(
+            "evaluation needs suites or heldOut: there is nothing to measure",
+            "(has(self.suites) && size(self.suites) > 0) || has(self.heldOut)",
+            lambda evaluation: bool(evaluation.suites) or evaluation.held_out is not None,
+        ),
+        Rule(
+            f"files may be given for {', '.join(SUITES)}",
+            f"!has(self.files) || self.files.all(name, name in {list(SUITES)})",
+            lambda evaluation: evaluation.files.keys() <= set(SUITES),
+        ),
+    )
+
+    suites: tuple[Literal[SuiteName, Category], ...] = Field(
         (), max_length=64, description="Names of suites or categories; `codeio evaluate --list`."
     )
     held_out: HeldOut | None = None
@@ -302,54 +188,58 @@ class Evaluation(Part):
     batch_size: int = Field(8, ge=1, le=4096)
 
 
-Recipe = Literal["TwoStage", "Mixed", "OneStage"]
-StageName = Literal["reasoning", "instruction", "mixed"]
-
-
-def _unchangeable(field: str) -> dict[str, str]:
-    return rule(
+def _unchangeable(field: str) -> Rule:
+    return Rule(
+        f"{field} cannot be changed: make another run",
         f"has(self.{field}) == has(oldSelf.{field})"
         f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
-        f"{field} cannot be changed: make another run",
     )
-
-
-_STAGES_OF_RECIPE = rule(
-    "!has(self.stages) || self.stages.all(stage,"
-    " self.recipe == 'TwoStage' ? stage in ['reasoning', 'instruction']"
-    " : self.recipe == 'Mixed' ? stage == 'mixed' : stage == 'reasoning')",
-    "stages may name those of the recipe: reasoning and instruction of TwoStage, mixed of Mixed,"
-    " reasoning of OneStage",
-)
-_INSTRUCTION_DATA = rule(
-    "self.recipe == 'OneStage' || (has(self.data.instruction) && size(self.data.instruction) > 0)",
-    "the recipes TwoStage and Mixed need data.instruction",
-)
-_CANCELLED_FOR_GOOD = rule(
-    "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
-    "cancel cannot be taken back: make another run",
-)
-_SHARED_CHECKPOINTS = rule(
-    "!has(self.workers) || !has(self.workers.nodes) || self.workers.nodes == 1"
-    " || has(self.checkpoints.volume)",
-    "several nodes need checkpoints.volume, which they all can write",
-)
 
 
 class TrainingRunSpec(Part):
     """What a training run is to do."""
 
-    model_config = ConfigDict(
-        json_schema_extra=with_rules(
-            *map(
-                _unchangeable,
-                ("model", "data", "recipe", "hyperparameters", "stages", "checkpoints", "seed"),
+    rules = (
+        *map(
+            _unchangeable,
+            ("model", "data", "recipe", "hyperparameters", "stages", "checkpoints", "seed"),
+        ),
+        Rule(
+            "cancel cannot be taken back: make another run",
+            "!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",
+        ),
+        Rule(
+            "stages may name those of the recipe: reasoning and instruction of TwoStage, mixed of"
+            " Mixed, reasoning of OneStage",
+            "!has(self.stages) || self.stages.all(stage,"
+            " self.recipe == 'TwoStage' ? stage in ['reasoning', 'instruction']"
+            " : self.recipe == 'Mixed' ? stage == 'mixed' : stage == 'reasoning')",
+            lambda spec: spec.stages.keys() <= set(STAGES[spec.recipe]),
+        ),
+        Rule(
+            "the recipes TwoStage and Mixed need data.instruction",
+            "self.recipe == 'OneStage'"
+            " || (has(self.data.instruction) && size(self.data.instruction) > 0)",
+            lambda spec: spec.recipe == "OneStage" or bool(spec.data.instruction),
+        ),
+        Rule(
+            "the recipe Mixed needs a weight of each source or of none, in data.reasoning and"
+            " data.instruction alike",
+            "self.recipe != 'Mixed' || !has(self.data.instruction)"
+            " || self.data.reasoning.exists(each, has(each.weight))"
+            " == self.data.instruction.exists(each, has(each.weight))",
+            lambda spec: (
+                spec.recipe != "Mixed"
+                or evenly_weighted((*spec.data.reasoning, *spec.data.instruction))
             ),
-            _STAGES_OF_RECIPE,
-            _INSTRUCTION_DATA,
-            _SHARED_CHECKPOINTS,
-            _CANCELLED_FOR_GOOD,
-        )
+        ),
+        Rule(
+            "several nodes need checkpoints.volume, which they all can write",
+            "!has(self.workers) || !has(self.workers.nodes) || self.workers.nodes == 1"
+            " || has(self.checkpoints.volume)",
+            lambda spec: spec.workers.nodes == 1 or spec.checkpoints.volume is not None,
+        ),
+        *STAGE_RULES,
     )
 
     model: Model
@@ -379,24 +269,19 @@ class TrainingRunSpec(Part):
         10, ge=0, le=1000, description="Failures of pods that are borne; disruptions do not count."
     )
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        named = set(self.stages)
-        if not named <= set(STAGES[self.recipe]):
-            raise ValueError(_STAGES_OF_RECIPE["message"])
-        if self.recipe != "OneStage" and not self.data.instruction:
-            raise ValueError(_INSTRUCTION_DATA["message"])
-        if self.workers.nodes > 1 and self.checkpoints.volume is None:
-            raise ValueError(_SHARED_CHECKPOINTS["message"])
-        return self
+    def wishes_for(self, stage: StageName) -> tuple[Hyperparameters, Hyperparameters]:
+        """Return what is set for all stages, and what for this one, which stands above."""
+        return self.hyperparameters, self.stages.get(stage, Hyperparameters())
+
+    def hyperparameters_of(self, stage: StageName) -> dict[str, Any]:
+        """Return all hyperparameters of a stage, the paper's where none are set."""
+        return laid_over(stage, *self.wishes_for(stage))
 
 
-STAGES: dict[Recipe, tuple[StageName, ...]] = {
-    "TwoStage": ("reasoning", "instruction"),
-    "Mixed": ("mixed",),
-    "OneStage": ("reasoning",),
-}
-"""The stages of a recipe, in order."""
+def _amount(quantity: str) -> Decimal:
+    number = quantity.rstrip("mkKMGTi")
+    return Decimal(number) * _SUFFIXES[quantity[len(number) :]]
+
 
 EVALUATE_BEFORE = "evaluate-before"
 EVALUATE_AFTER = "evaluate-after"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from codeio.training_run.spec import Part
+from codeio.training_run.part import Part
 
 ConditionType = Literal["Suspended", "Running", "Succeeded", "Failed", "DataPrepared", "Evaluated"]
 """Of the first four at most one is true at a time, and it stands first in the list."""

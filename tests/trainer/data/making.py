@@ -57,7 +57,7 @@ def texts(corpus: Corpus, tokenizer: Any) -> list[tuple[str, str]]:
     """Return of each sample the whole text and what is learnt, in the order of the source."""
     found = {}
     for step in range(corpus.steps):
-        for micro in corpus.micro_batches(step, rank=0, world=1, tokens_per_device=8):
+        for micro in corpus.batch(step, rank=0, world=1, tokens_per_device=8).rows:
             learnt = micro.labels[micro.labels >= 0]
             found[micro.samples[0]] = (tokenizer.decode(micro.input_ids), tokenizer.decode(learnt))
     return [found[number] for number in sorted(found)]

@@ -44,7 +44,7 @@ def all_of(corpus: Corpus, step: int, *, world: int, limit: int) -> list[MicroBa
     return [
         micro
         for rank in range(world)
-        for micro in corpus.micro_batches(step, rank=rank, world=world, tokens_per_device=limit)
+        for micro in corpus.batch(step, rank=rank, world=world, tokens_per_device=limit).rows
     ]
 
 
@@ -66,10 +66,10 @@ def test_processes_share_the_samples_of_a_step(
     made = all_of(corpus, step, world=world, limit=limit)
     drawn = Counter(corpus.samples(step).tolist())
     assert Counter(sample for micro in made for sample in micro.samples) == drawn
-    assert sum(int((micro.labels != IGNORED).sum()) for micro in made) == (
-        corpus.trained_tokens(step)
-    )
-    assert sum(len(micro.input_ids) for micro in made if micro.samples) == corpus.tokens(step)
+    learnt = sum(int((micro.labels != IGNORED).sum()) for micro in made)
+    tokens = sum(len(micro.input_ids) for micro in made if micro.samples)
+    batch = corpus.batch(step, rank=world - 1, world=world, tokens_per_device=limit)
+    assert (learnt, tokens) == (batch.learnt, batch.tokens)
     for micro in made:
         assert len(micro.input_ids) <= limit or len(micro.samples) == 1
 
@@ -135,7 +135,7 @@ def test_a_stage_is_as_long_as_it_was_said_to_be(
 ) -> None:
     stage, _ = stage_and_places(source, batchSize=8, **length)
     made = open_corpus(folder / "data", stage, seed=0)
-    counts = Counter(sample for step in range(made.steps) for sample in made.samples(step).tolist())
+    counts = drawn_of(made)
     assert counts.total() == drawn
     assert max(counts.values()) - min(counts[sample] for sample in range(50)) <= 1
 
@@ -146,32 +146,53 @@ def test_a_stage_ends_with_the_sample_that_holds_its_last_token(
 ) -> None:
     stage, _ = stage_and_places(source, batchSize=8, tokens=tokens)
     made = open_corpus(folder / "data", stage, seed=0)
-    total = sum(made.tokens(step) for step in range(made.steps))
-    last = made.micro_batches(made.steps - 1, rank=0, world=1, tokens_per_device=8)
+    batches = [made.batch(step, rank=0, world=1, tokens_per_device=8) for step in range(made.steps)]
+    total = sum(batch.tokens for batch in batches)
     ending = [
-        len(each.input_ids) for each in last if each.samples[0] == made.samples(made.steps - 1)[-1]
+        len(each.input_ids)
+        for each in batches[-1].rows
+        if each.samples[0] == made.samples(made.steps - 1)[-1]
     ]
     assert tokens <= total < tokens + ending[0]
+
+
+def two_sources(folder: Path) -> tuple[dict, dict]:
+    one = {"path": write_rows(folder / "one.jsonl", pairs([2] * 90)), "format": "PromptCompletion"}
+    two = {"path": write_rows(folder / "two.jsonl", pairs([3] * 20)), "format": "PromptCompletion"}
+    return one, two
+
+
+def drawn_of(corpus: Corpus) -> Counter[int]:
+    return Counter(
+        sample for step in range(corpus.steps) for sample in corpus.samples(step).tolist()
+    )
+
+
+def test_an_epoch_is_one_pass_over_all_sources_that_have_no_weights(
+    folder: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    corpus = prepared(
+        *two_sources(folder), tokenizer=tokenizer, folder=folder / "all", batchSize=30
+    )
+    assert drawn_of(corpus) == Counter(range(110))
+    # They are mixed with one another, and do not come one after the other.
+    of_second = [int((corpus.samples(step) >= 90).sum()) for step in range(corpus.steps)]
+    assert min(of_second[:-1]) > 0
 
 
 def test_sources_are_mixed_by_their_weights(
     folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    one = {"path": write_rows(folder / "one.jsonl", pairs([2] * 90)), "format": "PromptCompletion"}
-    two = {
-        "path": write_rows(folder / "two.jsonl", pairs([3] * 20)),
-        "format": "PromptCompletion",
-        "weight": 0.5,
-    }
+    one, two = two_sources(folder)
+    one["weight"], two["weight"] = 1, 0.5
     corpus = prepared(one, two, tokenizer=tokenizer, folder=folder / "mixed", batchSize=30)
     of_second = [int((corpus.samples(step) >= 90).sum()) for step in range(corpus.steps)]
     assert of_second[:-1] == [10] * (corpus.steps - 1)
-    drawn = Counter(
-        sample for step in range(corpus.steps) for sample in corpus.samples(step).tolist()
-    )
-    # A pass is one over the first source; the second has begun again by then.
-    assert {drawn[sample] for sample in range(90)} == {1}
-    assert {drawn[sample] for sample in range(90, 110)} <= {2, 3}
+    drawn = drawn_of(corpus)
+    # As many as there are in all: the second has begun again by then, and some are left out.
+    assert drawn.total() == 110
+    assert {drawn[sample] for sample in range(90)} == {0, 1}
+    assert {drawn[sample] for sample in range(90, 110)} == {1, 2}
     assert [source.samples for source in corpus.summary.sources] == [90, 20]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,13 +70,26 @@ def test_a_source_that_runs_out_begins_again() -> None:
         assert sorted(small[number * 10 : number * 10 + 10]) == list(range(10))
 
 
-@pytest.mark.parametrize("passes", [0.5, 1.0, 2.0, 3.5])
-@pytest.mark.parametrize("weights", [(1.0,), (1.0, 3.0), (5.0, 0.5, 2.0)])
-def test_the_first_source_says_how_long_a_pass_is(
-    weights: tuple[float, ...], passes: float
+SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=16)
+
+
+@settings(deadline=None)
+@given(SIZES, st.integers(0, 2**31 - 1), st.integers(1, 100))
+def test_without_weights_every_pass_has_each_sample_of_each_source_once(
+    sizes: list[int], seed: int, batch: int
 ) -> None:
-    order = Order(sizes=[100, *[7] * (len(weights) - 1)], weights=weights, seed=0)
-    end = order.positions_of_passes(passes)
-    drawn = order.samples(0, end)
-    assert np.count_nonzero(drawn < 100) == passes * 100
-    assert drawn[-1] < 100
+    order = Order(sizes=sizes, weights=None, seed=seed)
+    total = sum(sizes)
+    drawn = np.concatenate(
+        [
+            order.samples(start, min(start + batch, 3 * total))
+            for start in range(0, 3 * total, batch)
+        ]
+    )
+    for one_pass in drawn.reshape(3, total):
+        assert sorted(one_pass.tolist()) == list(range(total))
+    # As from a checkpoint: whatever was drawn before, and by whom.
+    again = Order(sizes=sizes, weights=None, seed=seed)
+    assert (
+        again.samples(total, total + batch).tolist() == order.samples(total, total + batch).tolist()
+    )

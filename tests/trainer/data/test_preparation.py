@@ -307,7 +307,7 @@ def test_what_is_ready_is_not_made_again(
     sources = [{"path": str(snapshot), "select": {}}, other]
     first = make(*sources)
     # Weights, order, length and batches are not of the samples.
-    sources[0]["weight"] = 3.0
+    sources[0]["weight"], sources[1]["weight"] = 3.0, 1.0
     again = make(*sources, seed=5, epochs=2.0, batchSize=2, learningRate=0.1)
     assert len(readings) == 2
     assert again.fingerprint == first.fingerprint
@@ -390,7 +390,7 @@ def test_a_crash_leaves_what_was_there(make: Any, tmp_path: Path) -> None:
     assert (before.summary.samples, after.summary.samples) == (1, 2)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["data"]
     # What is mapped already stays readable.
-    assert len(before.micro_batches(0, rank=0, world=1, tokens_per_device=99)) == 1
+    assert len(before.batch(0, rank=0, world=1, tokens_per_device=99).rows) == 1
 
 
 def test_tokens_survive_being_stored(make: Any, tokenizer: Any, tmp_path: Path) -> None:
@@ -398,7 +398,7 @@ def test_tokens_survive_being_stored(make: Any, tokenizer: Any, tmp_path: Path) 
     first = tokenizer.decode([0])
     row = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": first}]}
     corpus = make({"path": write_rows(tmp_path / "r.jsonl", [row])})
-    [micro] = corpus.micro_batches(0, rank=0, world=1, tokens_per_device=99)
+    [micro] = corpus.batch(0, rank=0, world=1, tokens_per_device=99).rows
     assert micro.labels[micro.labels >= 0].tolist() == [0, tokenizer.eos_token_id]
     assert np.array_equal(micro.input_ids[1:][micro.labels[:-1] >= 0], [0, tokenizer.eos_token_id])
 

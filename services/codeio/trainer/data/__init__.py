@@ -13,13 +13,14 @@
 | `corpus`      | gives the batches                                                     |
 """
 
-from codeio.trainer.data.corpus import IGNORED, Corpus, MicroBatch, open_corpus
+from codeio.trainer.data.corpus import IGNORED, Batch, Corpus, MicroBatch, open_corpus
 from codeio.trainer.data.masking import template_of
 from codeio.trainer.data.preparation import prepare
 from codeio.trainer.data.store import CorpusSummary, SourceSummary
 
 __all__ = [
     "IGNORED",
+    "Batch",
     "Corpus",
     "CorpusSummary",
     "MicroBatch",

@@ -45,6 +45,18 @@ class MicroBatch:
     """0, and where each sample ends: attention must not cross these."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one process computes in a step, and how large the step is for all of them."""
+
+    rows: list[MicroBatch]
+    """Of this process; each process has as many."""
+    tokens: int
+    """Of all processes."""
+    learnt: int
+    """Tokens of all processes that are learnt; at least one."""
+
+
 class Corpus:
     """The samples of a stage, in the order in which they are trained on."""
 
@@ -53,7 +65,7 @@ class Corpus:
         self._batch = stage.batch_size
         self._order = Order(
             sizes=[source.samples for source in store.summary.sources],
-            weights=[source.weight for source in stage.sources],
+            weights=_weights(stage),
             seed=seed,
         )
         self._drawn = self._length(stage)
@@ -80,22 +92,20 @@ class Corpus:
         start = step * self._batch
         return self._order.samples(start, min(start + self._batch, self._drawn))
 
-    def tokens(self, step: int) -> int:
-        """Return the tokens of a step, of all processes."""
-        return int(self._store.lengths(self.samples(step)).sum())
+    def batch(self, step: int, *, rank: int, world: int, tokens_per_device: int) -> Batch:
+        """Return what one of `world` processes computes in a step.
 
-    def trained_tokens(self, step: int) -> int:
-        """Return the tokens of a step that are learnt, of all processes; at least one."""
-        return int(self._store.learnt(self.samples(step)).sum(dtype=np.int64))
-
-    def micro_batches(
-        self, step: int, *, rank: int, world: int, tokens_per_device: int
-    ) -> list[MicroBatch]:
-        """Return what one of `world` processes computes in a step: as many rows as each other."""
+        Raises:
+            IndexError: the stage has no such step.
+        """
         samples = self.samples(step)
-        lengths = self._store.lengths(samples).tolist()
-        rows = deal(lengths, world=world, limit=tokens_per_device)[rank]
-        return [self._micro_batch([int(samples[place]) for place in row]) for row in rows]
+        lengths = self._store.lengths(samples)
+        rows = deal(lengths.tolist(), world=world, limit=tokens_per_device)[rank]
+        return Batch(
+            rows=[self._micro_batch([int(samples[place]) for place in row]) for row in rows],
+            tokens=int(lengths.sum()),
+            learnt=int(self._store.learnt(samples).sum(dtype=np.int64)),
+        )
 
     def _micro_batch(self, samples: list[int]) -> MicroBatch:
         parts = [self._store.marked(sample) for sample in samples]
@@ -114,7 +124,7 @@ class Corpus:
     def _length(self, stage: Stage) -> int:
         """Return how many samples are drawn in the stage."""
         if stage.epochs is not None:
-            return self._order.positions_of_passes(stage.epochs)
+            return max(1, round(stage.epochs * self.summary.samples))
         if stage.steps is not None:
             return stage.steps * stage.batch_size
         assert stage.tokens is not None
@@ -128,6 +138,12 @@ class Corpus:
 
 
 _AT_ONCE = 1 << 16
+
+
+def _weights(stage: Stage) -> list[float] | None:
+    """Return the sources' weights; of a stage either all have one or none."""
+    weights = [source.weight for source in stage.sources if source.weight is not None]
+    return weights or None
 
 
 def _labels(marked: Marked) -> NDArray[np.int64]:

@@ -1,9 +1,11 @@
 """Which sample is drawn when: a pure function of seed and position.
 
-A position counts the samples drawn since the stage began. Which source a position belongs to
-follows a cycle in which each source has its share of places, spread evenly, so that every step
-has the mixture that was asked for, but for rounding. A source is drawn from in the order of
-a permutation of its samples, and of another one for each further pass over them.
+A position counts the samples drawn since the stage began. Without weights the sources are one:
+all samples are drawn in the order of a permutation, and of another one for each further pass.
+
+With weights, which source a position belongs to follows a cycle in which each source has its
+share of places, spread evenly, so that every step has the mixture that was asked for, but for
+rounding. Each source then has permutations and passes of its own.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ Samples = NDArray[np.int64]
 class Order:
     """The order of the samples of several sources, which are numbered one source after another."""
 
-    def __init__(self, *, sizes: Sequence[int], weights: Sequence[float], seed: int) -> None:
-        """Take for each source its number of samples, at least one, and its weight."""
+    def __init__(self, *, sizes: Sequence[int], weights: Sequence[float] | None, seed: int) -> None:
+        """Take for each source its number of samples, at least one, and its weight, if any."""
         self._seed = seed
+        if weights is None:
+            sizes, weights = [sum(sizes)], [1.0]
         self._sizes = np.array(sizes, dtype=np.int64)
         self._first = np.cumsum(self._sizes) - self._sizes
         self._places = _apportioned(weights)
@@ -52,13 +56,6 @@ class Order:
                 order = self._permutation(int(one), int(number))
                 drawn[here] = self._first[one] + order[within[here]]
         return drawn
-
-    def positions_of_passes(self, passes: float) -> int:
-        """Return the number of positions in which the first source is gone through so often."""
-        draws = max(1, round(passes * int(self._sizes[0])))
-        cycles, rest = divmod(draws - 1, int(self._places[0]))
-        place = int(np.flatnonzero(self._source_at == 0)[rest])
-        return cycles * CYCLE + place + 1
 
     def _permutation(self, source: int, number: int) -> Samples:
         """Return a permutation; the last one of each source is kept, 8 bytes a sample."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from codeio.training_run.spec import Selection
+    from codeio.training_run.training_data import Selection
 
 
 class _Condition(NamedTuple):

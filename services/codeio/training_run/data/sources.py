@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeio.training_run.places import Places
-    from codeio.training_run.spec import Source
+    from codeio.training_run.training_data import Source
 
 PARQUET_ENDINGS = (".parquet", ".pq")
 _JSONL_ENDINGS = tuple(
