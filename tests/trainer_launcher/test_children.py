@@ -109,6 +109,19 @@ def test_the_pod_is_given_the_manifest_and_the_users_environment_beside_it() -> 
     assert given["HOME"] == "/tmp"
 
 
+def test_secrets_are_named_and_what_a_pod_is_told_stands_above_them() -> None:
+    sources = [{"secretRef": {"name": "hub"}}, {"secretRef": {"name": "tracking"}}]
+    spec = SPEC | {"workers": {"env": {"A": "1"}, "envFrom": sources}}
+    made = job(spec, "reasoning")
+    kubernetes_validate.validate(made, "1.35", strict=True)
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    assert container["envFrom"] == sources
+    assert {"A", "CODEIO_TRAINING_RUN", "HOME"} <= variables(made).keys()
+    others = spec | {"workers": {"env": {"A": "1"}, "envFrom": sources[:1]}}
+    annotations = made["metadata"]["annotations"]
+    assert job(others, "reasoning")["metadata"]["annotations"] != annotations
+
+
 def test_what_is_fetched_from_the_hub_is_there_for_the_next_pod() -> None:
     checkpoints = {"path": "/of/runs", "volume": "work"}
     given = variables(job(SPEC | {"checkpoints": checkpoints}, "reasoning"))

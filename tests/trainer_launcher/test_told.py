@@ -50,11 +50,11 @@ def test_progress_is_told_to_the_last_step() -> None:
     settle(cluster)
     seen = Progress(stage="reasoning", step=116, steps=120, seconds_left=0.4, learning_rate=0.1)
     write_status(cluster, plan_of(cluster, progress=seen))
-    details = {"stage": "reasoning", "step": 120, "tokens": 5000, "loss": 0.25}
+    details = {"stage": "reasoning", "step": 120, "tokens": 5000, "loss": 0.2512345}
     cluster.complete("demo-reasoning", Outcome("Completed", "done", details).to_json())
     settle(cluster)
     progress = read_status(cluster.run(RUN)).progress
-    end = {"step": 120, "tokens": 5000, "loss": 0.25, "seconds_left": 0.0}
+    end = {"step": 120, "tokens": 5000, "loss": 0.2512, "seconds_left": 0.0}
     assert progress == seen.model_copy(update=end)
 
 

@@ -134,7 +134,7 @@ def _container(
     limits: dict[str, Any] = {"memory": workers.memory}
     if gpus := gpus_of(spec, step):
         limits[workers.gpu_resource] = str(gpus)
-    return {
+    made = {
         "name": CONTAINER,
         "image": workers.image or settings.image,
         "imagePullPolicy": settings.image_pull_policy,
@@ -166,6 +166,10 @@ def _container(
             *(grading.mounts(settings) if _measures(spec, step) else ()),
         ],
     }
+    if workers.env_from:
+        # Named alone: what they hold is the kubelet's to read, and no variable of `env` gives way.
+        made["envFrom"] = [each.model_dump(by_alias=True) for each in workers.env_from]
+    return made
 
 
 def _environment(
@@ -188,8 +192,8 @@ def _environment(
     if _measures(spec, step):
         ours |= grading.variables(settings)
         if environment.VERIFIER_TOKEN_FILE in ours:
-            # A client takes one token, not two.
-            theirs.pop(environment.VERIFIER_TOKEN, None)
+            # A client takes one token, not two: none of a Secret in `envFrom` either.
+            ours[environment.VERIFIER_TOKEN] = ""
     return theirs | ours
 
 

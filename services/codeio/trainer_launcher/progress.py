@@ -66,7 +66,7 @@ class ProgressPoller:
                 if response.status != 200:
                     return
                 said = await response.content.read(_LONGEST_ANSWER)
-            progress = finite(Progress.model_validate_json(said))
+            progress = readable(Progress.model_validate_json(said))
         except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
             return
         if progress != self._said.get(run):
@@ -74,11 +74,11 @@ class ProgressPoller:
             self._changed(run)
 
 
-def finite(progress: Progress) -> Progress:
-    """Leave out the figures that JSON cannot hold, such as a loss that is not a number."""
-    wrong = {
-        name: None
+def readable(progress: Progress) -> Progress:
+    """Round figures to what a table shows, and leave out those that JSON cannot hold."""
+    rounded = {
+        name: float(f"{value:.4g}") if math.isfinite(value) else None
         for name, value in progress
-        if isinstance(value, float) and not math.isfinite(value)
+        if isinstance(value, float)
     }
-    return progress.model_copy(update=wrong) if wrong else progress
+    return progress.model_copy(update=rounded)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from codeio.trainer_launcher.conditions import conditions_of
+from codeio.trainer_launcher.progress import readable
 from codeio.training_run.outcomes import Reason
 from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, steps_of
 from codeio.training_run.status import Progress, Score, StageStatus, TrainingRunStatus
@@ -210,7 +211,7 @@ def _ended(progress: Progress | None, jobs: Mapping[str, StepJob]) -> Progress |
         if (value := _number(job.result.details.get(name))) is not None
     }
     rest = {"step": progress.steps or progress.step, "seconds_left": 0.0}
-    return Progress.model_validate(progress.model_dump() | rest | told)
+    return readable(Progress.model_validate(progress.model_dump() | rest | told))
 
 
 def _scores(jobs: Mapping[str, StepJob]) -> tuple[Score, ...]:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kafka.errors import AuthorizationError, BrokerResponseError, KafkaError
+from kafka.errors import AuthorizationError, BrokerResponseError, KafkaError, KafkaTimeoutError
 from kafka.structs import TopicPartition
 
 from codeio.runtime.errors import UsageError
@@ -45,6 +45,7 @@ _CLOSE_SECONDS = 2.0
 _COUNTED = 1000
 _COORDINATOR_SECONDS = 10.0
 _COORDINATOR_PAUSE = 0.1
+_OPENING_SECONDS = 30.0
 
 
 class KafkaLog:
@@ -110,18 +111,28 @@ class KafkaLog:
     def _append(self, entries: Sequence[Entry]) -> None:
         try:
             if self._writer is None:
-                self._writer = TransactionalWriter(
-                    self._options,
-                    prefix=self._settings.prefix,
-                    transactional_id=f"{self._settings.prefix}codeio.append-{self._who}",
-                    transaction_seconds=self._settings.transaction_seconds,
-                )
+                self._writer = self._opened()
             self._writer.write(entries)
         except KafkaError:
             if self._writer:
                 self._writer.close()
             self._writer = None
             raise
+
+    def _opened(self) -> TransactionalWriter:
+        """Open a writer: brokers that have just begun may make a topic of their own first."""
+        patience = time.monotonic() + _OPENING_SECONDS
+        while True:
+            try:
+                return TransactionalWriter(
+                    self._options,
+                    prefix=self._settings.prefix,
+                    transactional_id=f"{self._settings.prefix}codeio.append-{self._who}",
+                    transaction_seconds=self._settings.transaction_seconds,
+                )
+            except KafkaTimeoutError:
+                if time.monotonic() > patience:
+                    raise
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> KafkaMember:
         name = f"{self._settings.prefix}codeio.{group}"

@@ -36,8 +36,6 @@ _CLOSE_SECONDS = 5.0
 _FRESH_SECONDS = 2.0
 # Beyond the time after which the broker gives a transaction up.
 _ANSWER_FACTOR = 1.2
-# Brokers that have just started make a topic of their own before they answer.
-_OPENING_SECONDS = 30.0
 
 
 class _BoundedProducer(KafkaProducer):  # type: ignore[misc]  # the library has no types
@@ -135,21 +133,10 @@ class TransactionalWriter:
         }
         self._producer = open_client(_BoundedProducer, {**options, **ours})
         try:
-            self._init_transactions()
+            self._producer.init_transactions()
         except BaseException:
             self.close()
             raise
-
-    def _init_transactions(self) -> None:
-        patience = time.monotonic() + _OPENING_SECONDS
-        while True:
-            try:
-                self._producer.init_transactions()
-            except KafkaTimeoutError:  # the request is still on its way
-                if time.monotonic() > patience:
-                    raise
-            else:
-                return
 
     def write(
         self,
