@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 from codeio.cli import app
 from codeio.trainer import launch as launching
 from codeio.trainer.launch import Node, launch
+from codeio.trainer.local import train_locally
 from codeio.training_run.manifest import TrainingRun, parse_manifest
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
+from codeio.training_run.places import Places
 from codeio.training_run.spec import TrainingRunSpec
 from tests.trainer.test_stage import losses, manifest
 
@@ -219,6 +221,21 @@ def test_a_run_on_this_machine_is_stopped_and_goes_on(tiny_model: Path, tmp_path
     assert figures["steps"] == 100
     assert figures["out"] == str(tmp_path / "runs/tiny/models/reasoning")
     assert list(losses(tmp_path)) == list(range(1, 101))
+
+
+def test_who_trains_locally_hears_that_secrets_are_a_clusters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = {"envFrom": [{"secretRef": {"name": "hub"}}]}
+    described = manifest(tmp_path / "none", tmp_path, workers=workers)
+    run = parse_manifest(described, source="test")
+    monkeypatch.setattr(
+        "codeio.trainer.local.run_step", lambda *_, **__: Outcome(Reason.DISRUPTED, "")
+    )
+    said: list[str] = []
+    train_locally(run, Places(run=run), say=said.append)
+    [told] = said
+    assert "workers.envFrom" in told
 
 
 def test_a_pod_leaves_word_of_what_is_wrong(

@@ -58,6 +58,10 @@ def train_locally(
     nodes = run.spec.workers.nodes
     if nodes > 1:
         say(f"the {nodes} nodes are for a cluster: here the processes of one train")
+    if run.spec.workers.env_from:
+        say(
+            "the Secrets of workers.envFrom are a cluster's: here variables are those of this shell"
+        )
     figures: dict[str, Any] = {"stages": {}, "steps": 0, "tokens": 0}
     for step in steps_of(run.spec):
         outcome = run_step(run, step, places, node=Node(), say=say)

@@ -84,6 +84,18 @@ class Toleration(Part):
     toleration_seconds: int | None = Field(None, ge=0)
 
 
+class SecretReference(Part):
+    """A Secret of the run's namespace."""
+
+    name: DnsLabel = Field(description="Its name.")
+
+
+class EnvironmentSource(Part):
+    """As in a pod: each key of a Secret becomes a variable."""
+
+    secret_ref: SecretReference
+
+
 class Workers(Part):
     """The pods that train together. To change them has the run go on from its last checkpoint."""
 
@@ -127,7 +139,10 @@ class Workers(Part):
     tolerations: tuple[Toleration, ...] = Field((), max_length=32)
     priority_class_name: DnsLabel | None = None
     env: dict[str, str] = Field(
-        default_factory=dict, max_length=64, description="Such as NCCL_IB_HCA."
+        default_factory=dict, max_length=64, description="Such as NCCL_SOCKET_IFNAME."
+    )
+    env_from: tuple[EnvironmentSource, ...] = Field(
+        (), max_length=16, description="Secrets of further variables, such as HF_TOKEN."
     )
     image: Text | None = Field(None, description="In place of the release's trainer image.")
 

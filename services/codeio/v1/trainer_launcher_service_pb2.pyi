@@ -186,7 +186,7 @@ class TrainingExecution(_message.Message):
     def __init__(self, precision: _Optional[str] = ..., parallelism: _Optional[str] = ..., activation_checkpointing: _Optional[bool] = ..., compile: _Optional[bool] = ..., tokens_per_device: _Optional[int] = ...) -> None: ...
 
 class TrainingWorkers(_message.Message):
-    __slots__ = ("nodes", "gpus_per_node", "processes_per_node", "gpu_resource", "cpu", "memory", "shared_memory", "node_selector", "tolerations", "priority_class_name", "env", "image")
+    __slots__ = ("nodes", "gpus_per_node", "processes_per_node", "gpu_resource", "cpu", "memory", "shared_memory", "node_selector", "tolerations", "priority_class_name", "env", "image", "env_from")
     class NodeSelectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +213,7 @@ class TrainingWorkers(_message.Message):
     PRIORITY_CLASS_NAME_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
+    ENV_FROM_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     gpus_per_node: int
     processes_per_node: int
@@ -225,7 +226,20 @@ class TrainingWorkers(_message.Message):
     priority_class_name: str
     env: _containers.ScalarMap[str, str]
     image: str
-    def __init__(self, nodes: _Optional[int] = ..., gpus_per_node: _Optional[int] = ..., processes_per_node: _Optional[int] = ..., gpu_resource: _Optional[str] = ..., cpu: _Optional[str] = ..., memory: _Optional[str] = ..., shared_memory: _Optional[str] = ..., node_selector: _Optional[_Mapping[str, str]] = ..., tolerations: _Optional[_Iterable[_Union[TrainingToleration, _Mapping]]] = ..., priority_class_name: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., image: _Optional[str] = ...) -> None: ...
+    env_from: _containers.RepeatedCompositeFieldContainer[TrainingEnvironmentSource]
+    def __init__(self, nodes: _Optional[int] = ..., gpus_per_node: _Optional[int] = ..., processes_per_node: _Optional[int] = ..., gpu_resource: _Optional[str] = ..., cpu: _Optional[str] = ..., memory: _Optional[str] = ..., shared_memory: _Optional[str] = ..., node_selector: _Optional[_Mapping[str, str]] = ..., tolerations: _Optional[_Iterable[_Union[TrainingToleration, _Mapping]]] = ..., priority_class_name: _Optional[str] = ..., env: _Optional[_Mapping[str, str]] = ..., image: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[TrainingEnvironmentSource, _Mapping]]] = ...) -> None: ...
+
+class TrainingEnvironmentSource(_message.Message):
+    __slots__ = ("secret_ref",)
+    SECRET_REF_FIELD_NUMBER: _ClassVar[int]
+    secret_ref: TrainingSecretReference
+    def __init__(self, secret_ref: _Optional[_Union[TrainingSecretReference, _Mapping]] = ...) -> None: ...
+
+class TrainingSecretReference(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class TrainingToleration(_message.Message):
     __slots__ = ("key", "operator", "value", "effect", "toleration_seconds")
