@@ -227,6 +227,12 @@ def test_an_error_is_told_as_what_it_means(error: BaseException, reason: str, co
     assert (told.reason, told.exit_code) == (reason, code)
 
 
+def test_a_full_disk_asks_for_nothing_that_a_run_cannot_change() -> None:
+    told = str(failure_of(OSError(errno.ENOSPC, "No space left on device")))
+    assert "make room on it or make it larger" in told
+    assert "checkpoints." not in told
+
+
 def test_what_led_to_an_error_counts() -> None:
     error = RuntimeError("gloo")
     error.__cause__ = RunError(Reason.INVALID_DATA, "row 3 is no chat")

@@ -97,8 +97,8 @@ def _known(error: BaseException) -> RunError | None:
 def _full(detail: str) -> RunError:
     return RunError(
         Reason.STORAGE_FULL,
-        f"the disk is full ({detail}): free some of it, ask for fewer checkpoints.keep, or"
-        " choose a larger volume; what was saved before is whole",
+        f"the disk is full ({detail}): make room on it or make it larger, then have the run go on;"
+        " what was saved before is whole",
     )
 
 
