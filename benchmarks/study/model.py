@@ -52,7 +52,7 @@ def precision() -> Literal["BFloat16", "Float32"]:
     """Return what this machine computes in: a CPU without BFloat16 crawls with it."""
     import torch  # noqa: PLC0415
 
-    from codeio.trainer.throughput import is_slow_in_bfloat16  # noqa: PLC0415
+    from codeio.training_run.precision import is_slow_in_bfloat16  # noqa: PLC0415
 
     return "Float32" if is_slow_in_bfloat16(torch.device("cpu")) else "BFloat16"
 

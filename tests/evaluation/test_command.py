@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from codeio.cli import main
 from codeio.dataset import export
@@ -151,6 +152,28 @@ def test_another_model_in_the_same_folder_is_measured_anew(
     assert is_asked()
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "precision"), [({"avx2": True}, "Float32"), ({"amx_bf16": True}, "BFloat16")]
+)
+def test_a_cpu_computes_in_what_it_has_instructions_for(
+    capabilities: dict[str, bool],
+    precision: str,
+    tiny_model: Path,
+    here: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    arguments = ("--suite", "gsm8k", "--file", GSM8K, "--max-new-tokens", 1, "--limit", 1)
+    code, _, err = here(tiny_model, *arguments)
+    assert code == 0, err
+    assert f"computed in {precision}" in err
+    header = Path("evaluation/after/gsm8k.jsonl").read_text("utf-8").splitlines()[0]
+    assert json.loads(header)["precision"] == precision
+    told = json.loads(Path("evaluation/evaluation.json").read_text("utf-8"))
+    assert told["settings"]["precision"] == precision
+
+
 def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> None:
     ended = run(
         *(tiny_model, "--suite", "drop"),
@@ -170,7 +193,7 @@ def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> 
     ("arguments", "told"),
     [
         (["MODEL", "--suite", "gsmk8"], r"no suite or category 'gsmk8'; did you mean gsm8k\?"),
-        (["MODEL", "--file", "gmath=rows.jsonl"], "'gmath'; did you mean"),
+        (["MODEL", "--file", "gmath=rows.jsonl"], "there is no suite 'gmath'; did you mean"),
         (["MODEL", "--suite", "gsm8k", "--file", "gsm8k=none.jsonl"], "none.jsonl.* missing"),
         (["MODEL", "--suite", "gsm8k", "--file", "none.jsonl"], "--file takes SUITE=PATH"),
         (["MODEL", "--suite", "leetcode-o"], "leetcode-o: it needs a local file"),
@@ -193,6 +216,7 @@ def assert_one_sentence(err: str, told: str) -> None:
     """Check that the last line, and no other, is a sentence that says so."""
     assert "Traceback" not in err
     sentences = [line for line in err.splitlines() if line.startswith("codeio: ")]
+    assert "evaluation.files" not in err  # which a run has, and the command has not
     assert sentences == [err.splitlines()[-1]]
     assert re.search(told, sentences[0]), sentences[0]
 
@@ -217,3 +241,24 @@ def test_training_data_is_searched_without_a_model(
     assert re.search(r"gsm8k +1 of +10 questions", out)
     told = json.loads((tmp_path / "evaluation/contamination.json").read_text(encoding="utf-8"))
     assert told["suites"]["gsm8k"]["shared"] == 1
+    assert told["not_searched"] == {}
+
+
+def test_suites_that_cannot_be_searched_are_told(here: Callable[..., Any], tmp_path: Path) -> None:
+    arguments = ("--decontaminate", local_file("gsm8k"), "--suite", "drop", "--suite", "leetcode-o")
+    code, out, err = here(*arguments)
+    assert (code, out) == (2, "")
+    assert_one_sentence(err, "no suite can be measured")
+    assert "drop: EleutherAI/drop could not be downloaded" in err
+    assert "leetcode-o: it needs a local file" in err
+    assert not (tmp_path / "evaluation").exists()
+
+    arguments = (*arguments, "--suite", "gsm8k", "--file", GSM8K)
+    code, out, err = here(*arguments)
+    assert code == 0, err
+    assert re.search(r"gsm8k +4 of +10 questions", out)
+    assert re.search(r"drop +not searched: EleutherAI/drop could not be downloaded", out)
+    assert "10 questions, 4 shared, 2 not searched in evaluation" in err
+    told = json.loads((tmp_path / "evaluation/contamination.json").read_text(encoding="utf-8"))
+    assert set(told["not_searched"]) == {"drop", "leetcode-o"}
+    assert set(json.loads(here(*arguments, "--json")[1])["not_searched"]) == {"drop", "leetcode-o"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import datasets
+import httpx
 import pytest
 from huggingface_hub import constants
 
@@ -67,6 +69,23 @@ def test_a_model_of_the_hub_is_its_commit(
     with pytest.raises(RunError, match="the model made/none cannot be loaded") as error:
         find_model("made/none", batch_size=2, precision="Float32")
     assert error.value.reason is Reason.MODEL_NOT_FOUND
+
+
+def test_a_hub_out_of_reach_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def head(url: str, **_: object) -> None:
+        asked.append(url)
+        raise httpx.ConnectError("nobody is there")
+
+    monkeypatch.setattr(httpx, "head", head)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    for name in ("made/none", "made/another"):
+        with pytest.raises(RunError, match=f"the model {name} cannot be loaded: .*connect"):
+            find_model(name, batch_size=2, precision="Float32")
+    assert asked == [constants.ENDPOINT]
 
 
 def test_smollm2_knows_what_is_likelier_than_chance(smollm2: Path) -> None:

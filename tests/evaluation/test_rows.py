@@ -78,7 +78,7 @@ def test_korbench_may_have_its_rules_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suite", "content", "reason", "said"),
     [
-        ("gsm8k", None, Reason.EVALUATION_DATA_MISSING, "is missing; mend evaluation.files"),
+        ("gsm8k", None, Reason.EVALUATION_DATA_MISSING, "is missing; correct its path"),
         (
             "gsm8k",
             '{"question": "Q?"}',

@@ -12,10 +12,11 @@ from transformers import AutoTokenizer
 from codeio.evaluation.held_out import held_out_from_hub, held_out_questions
 from codeio.evaluation.measurement import Plan
 from codeio.evaluation.of_run import search
-from codeio.evaluation.suites import held_out_suites
+from codeio.evaluation.suites import chosen_suites, held_out_suites
 from codeio.evaluation.training_rows import rows_in, training_rows
 from codeio.training_run.outcomes import RunError
 from codeio.training_run.places import Places
+from tests.evaluation.conftest import local_file
 from tests.evaluation.test_of_run import run_of
 from tests.trainer.data.making import prepared, texts
 from tests.training_run.data.files import KINDS, write
@@ -134,6 +135,7 @@ def test_the_hub_gives_the_format_that_is_trained_on(tmp_path: Path) -> None:
 
 def test_a_hub_out_of_reach_leaves_the_search_out(tmp_path: Path) -> None:
     run, places = named(tmp_path, {"name": "some-organisation/some-chats"})
-    found = search(Plan(), training_rows(run, places))
+    plan = Plan(suites=chosen_suites(["gsm8k"]), files={"gsm8k": local_file("gsm8k")})
+    found = search(plan, training_rows(run, places))
     assert found["suites"] == {}
     assert found["not_measured"].startswith("some-organisation/some-chats cannot be read from the")

@@ -14,11 +14,11 @@ import torch
 
 from codeio.trainer.stage import run_stage
 from codeio.trainer.stopping import Stop
-from codeio.trainer.throughput import is_slow_in_bfloat16
 from codeio.trainer.word import Word
 from codeio.training_run.manifest import parse_manifest, read_manifest
 from codeio.training_run.outcomes import RunError
 from codeio.training_run.places import Places
+from codeio.training_run.precision import is_slow_in_bfloat16
 from tests.trainer.ranks import run_ranks
 
 PLAIN = {"architecture": "x86_64", "avx2": True, "avx512_f": True, "avx512_bf16": False}

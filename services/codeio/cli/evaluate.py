@@ -76,6 +76,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     """
     with extra("evaluation"):
         from codeio.evaluation.measurement import Plan
+        from codeio.evaluation.model import fastest_precision
         from codeio.evaluation.suites import all_suites, chosen_suites
         from codeio.training_run.outcomes import RunError
 
@@ -96,6 +97,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
                 limit=limit,
                 max_new_tokens=max_new_tokens,
                 seed=seed,
+                precision=fastest_precision(),
             )
             searched = _searched(plan, decontaminate)
             if model is None:
@@ -157,10 +159,12 @@ def _tell(searched: dict[str, Any], out: Path, *, as_json: bool) -> None:
     write_report(out / "contamination.json", searched)
     if not as_json:
         typer.echo(shared_table(searched))
+    missing = searched["not_searched"]
     figures = {
         "training_rows": searched["training_rows"],
         "questions": sum(each["questions"] for each in searched["suites"].values()),
         "shared": sum(each["shared"] for each in searched["suites"].values()),
+        "not_searched": missing if as_json else len(missing),
     }
     summarise({**figures, "out": str(out)}, as_json=as_json)
 
@@ -208,7 +212,7 @@ def _measure(plan: Plan, folder: Path, model: str, batch_size: int) -> Measured:
     # What looks like a path is one, so that a missing folder is not looked for at the hub.
     is_path = Path(model).exists() or model.startswith((".", "/", "~")) or model.count("/") > 1
     where = Path(model).expanduser() if is_path else model
-    say(f"{folder.name}: {model}")
+    say(f"{folder.name}: {model}, computed in {plan.precision}")
     found = find_model(where, batch_size=batch_size, precision=plan.precision)
     return measure(plan, folder, model=found, reporter=Reporter(folder.name), say=say)
 

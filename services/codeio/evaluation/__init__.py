@@ -5,6 +5,7 @@
 | `suites`        | the benchmarks: category, data, task of lm-evaluation-harness, score     |
 | `tasks/`        | task files of our own, where the harness has none                        |
 | `rows`          | a benchmark's questions, from a local file or from the hub               |
+| `hub`           | asks once whether the hub can be reached                                 |
 | `held_out`      | the held-out questions of a snapshot                                     |
 | `harness`       | has a model answer a suite's questions                                   |
 | `execution`     | grades predicted outputs and inputs by running the programs              |

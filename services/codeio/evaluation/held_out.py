@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeio.evaluation.hub import reach_hub
 from codeio.evaluation.rows import NotMeasurable, Question
 from codeio.training_run.data.reading import read_files
 from codeio.training_run.data.sources import find_split
@@ -66,6 +67,7 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
     Raises:
         NotMeasurable: it could not be downloaded.
     """
+    reach_hub()
     from huggingface_hub import snapshot_download  # noqa: PLC0415  (slow)
 
     try:

@@ -85,6 +85,20 @@ class Asked:
     left_out: dict[str, str]
     """What of a suite is not asked, and why."""
 
+    def check(self) -> None:
+        """Refuse to go on with no questions.
+
+        Raises:
+            RunError: there are none.
+        """
+        if not self.questions:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.not_measured.items())
+            raise RunError(
+                Reason.EVALUATION_DATA_MISSING,
+                "no suite can be measured; give local files of their data, or have the hub within"
+                f" reach ({reasons})",
+            )
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -148,12 +162,7 @@ def measure(
     measured = Measured({}, asked.not_measured, asked.left_out)
     for name, reason in asked.not_measured.items():
         say(f"{name}: not measured: {reason}")
-    if not asked.questions:
-        reasons = "; ".join(f"{name}: {why}" for name, why in asked.not_measured.items())
-        raise RunError(
-            Reason.EVALUATION_DATA_MISSING,
-            f"no suite can be measured; give local files in evaluation.files ({reasons})",
-        )
+    asked.check()
     reporter.begin({name: len(questions) for name, questions in asked.questions.items()})
     lm: LM | None = None
     for name, questions in asked.questions.items():
@@ -240,7 +249,9 @@ def _is_blank(solution: dict[str, Any]) -> bool:
 
 
 def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Plan) -> Result:
-    with out_of_memory("generation needs more memory; lower evaluation.batchSize"):
+    with out_of_memory(
+        "generation needs more memory; have fewer answers given at a time, by a smaller batch size"
+    ):
         answers = ask(lm, suite, questions, max_new_tokens=plan.max_new_tokens, seed=plan.seed)
     scores: list[float | None] = [answer.score for answer in answers]
     verdicts = [""] * len(answers)

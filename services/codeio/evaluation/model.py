@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeio.evaluation.harness import quiet
+from codeio.evaluation.hub import reach_hub
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
+from codeio.training_run.precision import is_slow_in_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +61,14 @@ def find_model(
         found = _commit(model, revision)
         load = partial(load_model, model, revision=found, **options)
     return Model(name=name_of(model, revision), fingerprint=found, batch_size=batch_size, load=load)
+
+
+def fastest_precision() -> Precision:
+    """Return what models are computed in here unless it is asked for: see `is_slow_in_bfloat16`."""
+    import torch  # noqa: PLC0415  (slow)
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return "Float32" if is_slow_in_bfloat16(device) else "BFloat16"
 
 
 def name_of(model: str | Path, revision: str | None = None) -> str:
@@ -165,6 +175,7 @@ def out_of_memory(message: str) -> Iterator[None]:
 
 def _commit(name: str, revision: str | None) -> str:
     """Return the commit that a hub's revision is now, by the cache where it cannot be reached."""
+    reach_hub()
     with quiet():
         from transformers.utils.hub import cached_file, extract_commit_hash  # noqa: PLC0415
 

@@ -123,16 +123,18 @@ def plan_of(run: TrainingRun, places: Places, *, verifier: str = "") -> Plan:
 
 
 def search(plan: Plan, rows: Iterable[tuple[str, Values]]) -> dict[str, Any]:
-    """Return which of a plan's questions share text with training rows.
+    """Return which of a plan's questions share text with training rows, and which were not sought.
 
     Raises:
-        RunError: there are no such rows.
+        RunError: there are no such questions, or no such rows.
     """
     asked = plan.asked
+    asked.check()
     try:
-        return contamination(asked.suites, asked.questions, rows)
+        found = contamination(asked.suites, asked.questions, rows)
     except HubError as error:
         return not_searched(error)
+    return found | {"not_searched": asked.not_measured, "left_out": asked.left_out}
 
 
 def not_searched(error: Exception) -> dict[str, Any]:

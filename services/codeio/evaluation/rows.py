@@ -8,12 +8,12 @@ rules and samples apart.
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeio.evaluation.hub import reach_hub
 from codeio.training_run.data.reading import Row, read_files
 from codeio.training_run.data.sources import files_of_split, find_split
 from codeio.training_run.outcomes import Reason, RunError
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from codeio.evaluation.suites import Part, Suite
     from codeio.training_run.data.reading import Values
-
-_HUB_SECONDS = 5.0
 
 
 class NotMeasurable(Exception):
@@ -51,7 +49,7 @@ def read_questions(suite: Suite, *, file: Path | None) -> list[Question]:
     if file is not None:
         return list(_from_file(suite, file))
     if suite.file_only:
-        raise NotMeasurable(f"it needs a local file in evaluation.files, since {suite.file_only}")
+        raise NotMeasurable(f"it needs a local file of its data, since {suite.file_only}")
     return list(_from_hub(suite))
 
 
@@ -68,7 +66,7 @@ def _from_file(suite: Suite, path: Path) -> Iterator[Question]:
     if not path.exists():
         raise RunError(
             Reason.EVALUATION_DATA_MISSING,
-            f"the file {path} of the suite {suite.name} is missing; mend evaluation.files",
+            f"the file {path} of the suite {suite.name} is missing; correct its path",
         )
     if path.is_file():
         yield from _from_rows(suite, read_files(find_split(path, suite.split)))
@@ -133,7 +131,7 @@ def _korbench_rows(folder: Path) -> Iterator[Row]:
 
 
 def _from_hub(suite: Suite) -> Iterator[Question]:
-    _reach_hub()
+    reach_hub()
     import datasets  # noqa: PLC0415  (slow)
 
     datasets.disable_progress_bars()
@@ -168,24 +166,3 @@ def _why(part: Part, error: Exception) -> str:
     config = f" ({part.config})" if part.config else ""
     said = str(error).strip().partition("\n")[0]
     return f"{part.hub}{config} could not be downloaded: {said[:200] or type(error).__name__}"
-
-
-def _reach_hub() -> None:
-    """Ask once whether the hub answers, and stay with what is in the cache if it does not.
-
-    Its client would try each file of each data set again and again.
-    """
-    # Both read the environment once, when they are imported.
-    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
-    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "30")
-    import datasets  # noqa: PLC0415
-    import httpx  # noqa: PLC0415
-    from huggingface_hub import constants  # noqa: PLC0415
-
-    if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
-        return
-    try:
-        httpx.head(constants.ENDPOINT, timeout=_HUB_SECONDS)
-    except httpx.HTTPError:
-        constants.HF_HUB_OFFLINE = True
-        datasets.config.HF_HUB_OFFLINE = True

@@ -51,7 +51,7 @@ def table(scores: Sequence[Score], report: Mapping[str, Any]) -> str:
 
 
 def shared_table(searched: Mapping[str, Any]) -> str:
-    """Return which suites share text with training data, and the first example of each."""
+    """Return which suites share text with training data, with an example, and what is not known."""
     if "not_measured" in searched:
         return f"the training data was not searched for text of suites: {searched['not_measured']}"
     lines = [f"13 tokens in a row shared with {searched['training_rows']:,} training rows:"]
@@ -64,6 +64,8 @@ def shared_table(searched: Mapping[str, Any]) -> str:
             f"  {'':16} {example['question']}: {example['text']} ({example['row']})"
             for example in each["examples"][:1]
         ]
+    lines += [f"  {name:16} not searched: {why}" for name, why in searched["not_searched"].items()]
+    lines += [f"  {name:16} left out: {why}" for name, why in searched["left_out"].items()]
     return "\n".join(lines)
 
 

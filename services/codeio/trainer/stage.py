@@ -21,10 +21,10 @@ from codeio.trainer.model import Learner, Origin, empty_model, read_model, read_
 from codeio.trainer.optimiser import adamw
 from codeio.trainer.parallel import spread
 from codeio.trainer.progress import Reporter
-from codeio.trainer.throughput import is_slow_in_bfloat16
 from codeio.trainer.trained import Position, asked_of, note_trained, outcome_at
 from codeio.training_run.environment import METRICS_PORT
 from codeio.training_run.outcomes import ExitCode
+from codeio.training_run.precision import is_slow_in_bfloat16
 from codeio.training_run.recipes import Stage, stage_of
 from codeio.training_run.spec import STAGES, Model
 

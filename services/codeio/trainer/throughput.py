@@ -36,14 +36,6 @@ def peak_of(device: torch.device) -> float | None:
     return next((peak for part, peak in _PEAKS.items() if part in name), None)
 
 
-def is_slow_in_bfloat16(device: torch.device) -> bool:
-    """Return whether a device is a CPU that has no instructions for BFloat16."""
-    if device.type != "cpu":
-        return False
-    can = torch.cpu.get_capabilities()
-    return not any(can.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
 class Work:
     """What a model computes a token."""
 

@@ -1,0 +1,28 @@
+"""Whether the hub can be reached, which is asked once."""
+
+from __future__ import annotations
+
+import os
+
+_SECONDS = 5.0
+
+
+def reach_hub() -> None:
+    """Ask whether the hub answers, and stay with what is in the cache if it does not.
+
+    Its client would try each file of each model and data set again and again.
+    """
+    # Both read the environment once, when they are imported.
+    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "30")
+    import datasets  # noqa: PLC0415
+    import httpx  # noqa: PLC0415
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
+        return
+    try:
+        httpx.head(constants.ENDPOINT, timeout=_SECONDS)
+    except httpx.HTTPError:
+        constants.HF_HUB_OFFLINE = True
+        datasets.config.HF_HUB_OFFLINE = True
