@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 CODEIO = str(Path(sys.executable).with_name("codeio"))
 TELLING = """
-import json, os, pathlib
+import json, os, pathlib, time
 def tell(code, reason, at):
     told = {"code": code, "at": at, "outcome": {"reason": reason, "message": reason, "details": {}}}
     rank = os.environ["RANK"]
-    pathlib.Path(os.environ["CODEIO_TRAINING_RESULTS"], f"{rank}.json").write_text(json.dumps(told))
+    (results / f"{rank}.json").write_text(json.dumps(told))
+def await_the_other():  # whom the launcher ends as soon as this one has ended
+    until = time.monotonic() + 60
+    while not (results / f"{1 - rank}.json").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+results = pathlib.Path(os.environ["CODEIO_TRAINING_RESULTS"])
 rank = int(os.environ["RANK"])
 """
 
@@ -65,6 +70,7 @@ def test_an_error_counts_more_than_what_it_does_to_the_others(
 ) -> None:
     program = """
 tell(75, "Disrupted", 1.0) if rank == 0 else tell(2, "SampleTooLong", 2.0)
+await_the_other()
 os._exit(75 if rank == 0 else 2)
 """
     ended = ended_of(run, program, monkeypatch)
