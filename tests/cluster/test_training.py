@@ -27,6 +27,7 @@ from tests.cluster.cluster import (
 )
 from tests.cluster.conftest import namespace
 from tests.deploy.chart import run_helm
+from tests.evaluation.conftest import local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,6 @@ def training(a_cluster: None) -> Iterator[Release]:
             **dict.fromkeys(("normalizer", "executor", "cotGenerator", "verifier"), off),
             "kafka": {"embedded": off},
             "snapshot": off,
-            "sandbox": {"guests": 1, "resources": {"limits": {"memory": "1Gi"}}},
             "crds": {"enabled": True, "keep": False},
             "trainerLauncher": {
                 "enabled": True,
@@ -249,6 +249,36 @@ def test_it_is_suspended_and_resumed(training: Release) -> None:
     apply(training, run_of("paused"))
     assert ended(training, "paused")["type"] == "Succeeded"
     assert losses(training, "paused") == _undisturbed
+
+
+def test_the_gain_is_told_by_category(
+    training: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = local_file("gsm8k").read_text()
+    training.exec("hand", "sh", "-c", "cat > /training/data/gsm8k.jsonl", stdin=rows)
+    evaluation = {
+        "suites": ["mathematical"],
+        "files": {"gsm8k": "data/gsm8k.jsonl"},
+        "volume": "training",
+        "maxNewTokens": 16,
+    }
+    hyperparameters = {"steps": 20, "batchSize": 32, "maxLength": 256, "learningRate": 0.002}
+    apply(training, run_of("measured", evaluation=evaluation, hyperparameters=hyperparameters))
+    assert ended(training, "measured")["type"] == "Succeeded"
+    told = status(training, "measured")
+    conditions = {each["type"]: each["status"] for each in told["conditions"]}
+    assert conditions["Evaluated"] == "True"
+    [gsm8k] = [score for score in told["scores"] if score["suite"] == "gsm8k"]
+    assert (gsm8k["category"], gsm8k["questions"]) == ("mathematical", 10)
+    for figure in ("before", "after", "gain"):
+        assert gsm8k[figure]["low"] <= gsm8k[figure]["value"] <= gsm8k[figure]["high"]
+    folder = "/training/runs/measured"
+    table = json.loads(training.exec("hand", "cat", f"{folder}/evaluation.json"))
+    # The other suite of the category has no file, and the hub is out of reach.
+    assert "math" in json.dumps(table["not_measured"])
+    assert "<svg" in training.exec("hand", "cat", f"{folder}/evaluation.svg")
+    with capsys.disabled():
+        print("\n" + training.kubectl("get", "trainingruns"))
 
 
 def test_one_that_is_deleted_leaves_nothing(training: Release) -> None:

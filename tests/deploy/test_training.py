@@ -81,6 +81,17 @@ def test_examples_go_from_a_processor_to_64_gpus() -> None:
     assert {0, 1, 8, 64} <= set(gpus)
 
 
+def test_a_launcher_alone_has_no_sandbox() -> None:
+    off = {"enabled": False}
+    stages = dict.fromkeys(("normalizer", "executor", "cotGenerator", "verifier"), off)
+    for scaling in ({}, {"autoscaling": {"hpa": {"enabled": True}}}):
+        release = render(SCENARIO, values=stages | scaling)
+        names = {manifest["metadata"]["name"] for manifest in release}
+        assert "codeio-trainer-launcher" in names
+        assert "codeio-sandbox" not in names
+    assert one(rendered(SCENARIO), "Deployment", "codeio-sandbox")
+
+
 def test_the_launcher_may_do_what_it_does_and_no_more() -> None:
     rules = one(rendered(SCENARIO), "Role", "codeio-trainer-launcher")["rules"]
     may = {

@@ -48,6 +48,14 @@ verifier: {values: verifier, group: codeio.verifier, topics: [codeio.attempts]}
 trainer-launcher: {values: trainerLauncher, topics: []}
 {{- end }}
 
+{{/* Non-empty where a service runs programs: a launcher alone does not. */}}
+{{- define "codeio.usesSandbox" -}}
+{{- range include "codeio.services" . | fromYaml -}}
+{{- $own := index $.Values .values -}}
+{{- if and $own.enabled $own.slots }}yes{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Non-empty where a service asks the teacher. Takes (root, name of the service). */}}
 {{- define "codeio.asksTeacher" -}}
 {{- $values := (index . 0).Values -}}
