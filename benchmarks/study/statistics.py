@@ -69,6 +69,10 @@ def difference(hits: Hits, others: Hits, programs: Sequence[str], *, resamples: 
         )
     ) / asked
     low, high = np.percentile(gained, [2.5, 97.5])
+    if low == high:
+        # Draws from what is all alike are too: the exact bound for none of so many programs.
+        spread = 1 - 0.025 ** (1 / len(names))
+        low, high = low - spread, high + spread
     return Interval(float(hits.mean() - others.mean()), float(low), float(high))
 
 
