@@ -129,6 +129,8 @@ def _mend(draw: st.DrawFn, schema: Schema, made: dict[str, Any]) -> None:
         made["files"] = {}
     if names == {"min", "max"} and len(made) == 2:
         made["min"], made["max"] = sorted(made.values())
+    if "recipe" in names and made.get("recipe", "OneStage") == "OneStage":
+        made["data"].pop("instruction", None)
     if "stages" in made:
         stages = STAGES[made.get("recipe", "OneStage")]
         hyperparameters = values(properties["stages"]["additionalProperties"])

@@ -112,6 +112,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model": {"name": "a/b", "path": "/m"}}, "name or path"),
     ({"data": {"reasoning": [{"path": "/d", "revision": "main"}]}}, "revision is of"),
     ({"recipe": "TwoStage"}, "the recipes TwoStage and Mixed need"),
+    ({"data": CHATS}, "data.instruction needs the recipe TwoStage or Mixed"),
     ({"stages": {"instruction": {}}}, "stages may name"),
     ({"hyperparameters": {"epochs": 1, "steps": 5}}, "epochs, steps and tokens"),
     ({"workers": {"nodes": 2}}, "several nodes"),
@@ -184,7 +185,11 @@ def test_each_rule_is_there(change: dict[str, Any], sentence: str) -> None:
         {"workers": {"env": {"_A1": "a", "nccl": ""}}},
         {"evaluation": {"suites": ["logic", "gsm8k"], "files": {"korbench": "f"}}},
         {"evaluation": {"heldOut": {"path": "/d"}}},
-        {"data": CHATS | {"instruction": [{"path": "/c", "weight": 2}]}},
+        {
+            "recipe": "TwoStage",
+            "data": CHATS | {"instruction": [{"path": "/c", "weight": 2}]},
+        },
+        {"data": CHATS | {"instruction": []}},
         {"data": {"reasoning": [{"path": "/d"}, {"path": "/e"}]}},
         {"hyperparameters": COSINE | {"finalLearningRate": 1e-5}},
         # Each stage may have what is its own.

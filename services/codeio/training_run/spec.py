@@ -238,6 +238,12 @@ class TrainingRunSpec(Part):
             lambda spec: spec.recipe == "OneStage" or bool(spec.data.instruction),
         ),
         Rule(
+            "data.instruction needs the recipe TwoStage or Mixed",
+            "self.recipe != 'OneStage'"
+            " || !has(self.data.instruction) || size(self.data.instruction) == 0",
+            lambda spec: spec.recipe != "OneStage" or not spec.data.instruction,
+        ),
+        Rule(
             "the recipe Mixed needs a weight of each source or of none, in data.reasoning and"
             " data.instruction alike",
             "self.recipe != 'Mixed' || !has(self.data.instruction)"
