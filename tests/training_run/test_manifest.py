@@ -29,6 +29,21 @@ def test_what_was_got_from_a_cluster_is_read_as_well() -> None:
     assert read_manifest(yaml.safe_dump(got), source="run.yaml").metadata.name == "smoke"
 
 
+@pytest.mark.parametrize("number", ["1e-5", "1E-5", "1.0e-5", ".1e-4", "1e-05", "0.00001"])
+def test_numbers_are_those_of_kubernetes(number: str) -> None:
+    # PyYAML writes other forms of a number than people do.
+    text = yaml.safe_dump(manifest(hyperparameters={"learningRate": "RATE"}))
+    run = read_manifest(text.replace("RATE", number), source="run.yaml")
+    assert run.spec.hyperparameters.learning_rate == pytest.approx(1e-5, rel=1e-12)
+
+
+def test_what_follows_from_an_error_is_not_counted() -> None:
+    wrong = manifest(data={"reasoning": [{"path": 3}]})
+    assert "more)" not in told(yaml.safe_dump(wrong))
+    wrong["spec"]["seed"] = -1
+    assert told(yaml.safe_dump(wrong)).endswith("(and 1 more)")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -36,7 +51,9 @@ def test_what_was_got_from_a_cluster_is_read_as_well() -> None:
         ("- a", "run.yaml must hold one TrainingRun"),
         ("a: 1\n---\nb: 2\n", "run.yaml must hold one TrainingRun"),
         ("a: [", "run.yaml is no YAML: "),
-        ("kind: Job", "run.yaml: apiVersion: Field required (and 3 more)"),
+        ("kind: Pod", "run.yaml: this is no TrainingRun, but a Pod"),
+        ("spec: {}", "run.yaml: this is no TrainingRun, since it names no kind"),
+        ("kind: TrainingRun", "run.yaml: apiVersion: Field required (and 2 more)"),
     ],
 )
 def test_what_is_no_resource(text: str, sentence: str) -> None:
@@ -47,7 +64,7 @@ def test_what_is_no_resource(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"kind": "PyTorchJob"}, "kind: Input should be 'TrainingRun'"),
+        ({"kind": "PyTorchJob"}, "this is no TrainingRun, but a PyTorchJob"),
         ({"apiVersion": "codeio.dev/v1"}, "apiVersion: Input should be 'codeio.dev/v1alpha1'"),
         ({"metadata": {}}, "metadata.name: Field required"),
         ({"metadata": {"name": "Big"}}, "metadata.name: String should match pattern"),
@@ -84,7 +101,7 @@ def test_what_is_another_resource(change: dict[str, Any], sentence: str) -> None
         ({"evaluation": {}}, "spec.evaluation: evaluation needs suites or heldOut"),
         (
             {"evaluation": {"suites": ["gsm8"]}},
-            "spec.evaluation.suites.0: Input should be 'bbh', 'cruxeval-i', 'cruxeval-o'",
+            "spec.evaluation.suites.0: there is no suite or category 'gsm8'; did you mean gsm8k?",
         ),
         ({"seed": True}, "spec.seed: Input should be a valid integer"),
         ({"seed": -1}, "spec.seed: Input should be greater than or equal to 0"),

@@ -8,14 +8,13 @@ task is not used: it runs what a model wrote in this process, and samples.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from codeio.training_run.outcomes import Reason, RunError
-from codeio.training_run.suites import CATEGORIES, Category
+from codeio.training_run.suites import CATEGORIES, Category, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -360,7 +359,4 @@ def chosen_suites(names: Sequence[str], *, files: Iterable[str] = ()) -> list[Su
 
 
 def _unknown(name: str, known: Iterable[str], what: str) -> RunError:
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose among {', '.join(known)}"
-    return RunError(Reason.UNKNOWN_SUITE, f"there is no {what} {name!r}; {hint}")
+    return RunError(Reason.UNKNOWN_SUITE, unknown(name, known, what))

@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from codeio.runtime.errors import UsageError
 from codeio.runtime.sizes import MAX_CALL_BYTES, MAX_FILE_BYTES
 from codeio.runtime.values import ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE
+from codeio.runtime.yaml_reading import read_yaml
 
 
 def user_folder(variable: str, *, otherwise: str) -> Path:
@@ -551,13 +552,16 @@ def load_settings(config: Path | None = None, flags: dict[str, Any] | None = Non
     values: dict[str, Any] = {}
     if config is not None:
         try:
-            loaded: Any = yaml.safe_load(config.read_text()) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            documents = read_yaml(config.read_text()) or [{}]
+        except OSError as error:
+            told = error.strerror or str(error)
+            raise UsageError(f"cannot read the settings in {config}: {told}") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             told = " ".join(str(error).split())
             raise UsageError(f"cannot read the settings in {config}: {told}") from error
-        if not isinstance(loaded, dict):
+        if len(documents) > 1 or not isinstance(documents[0], dict):
             raise UsageError(f"the settings in {config} are not a mapping of sections")
-        values = loaded
+        values = documents[0]
     for key in values:
         if not isinstance(key, str):
             raise UsageError(f"setting {key} in {config} is no name of a section")

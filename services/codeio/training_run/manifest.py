@@ -9,7 +9,9 @@ import yaml
 from pydantic import ConfigDict, Field, ValidationError
 
 from codeio.runtime.errors import UsageError
+from codeio.runtime.yaml_reading import read_yaml
 from codeio.training_run.spec import Part, TrainingRunSpec
+from codeio.training_run.suites import CATEGORIES, SUITES, unknown
 
 GROUP = "codeio.dev"
 VERSION = "v1alpha1"
@@ -46,7 +48,7 @@ def read_manifest(text: str, *, source: str) -> TrainingRun:
         UsageError: it describes none; the message names `source`, the field and what is wrong.
     """
     try:
-        documents = [each for each in yaml.safe_load_all(text) if each is not None]
+        documents = read_yaml(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
@@ -60,6 +62,10 @@ def parse_manifest(document: dict[str, Any], *, source: str) -> TrainingRun:
     Raises:
         UsageError: see `read_manifest`.
     """
+    kind = document.get("kind")
+    if kind != KIND:
+        what = f"but a {kind}" if isinstance(kind, str) and kind else "since it names no kind"
+        raise UsageError(f"{source}: this is no {KIND}, {what}")
     # As JSON, which is how the API server gets it: there `2` is no text, and `true` no number.
     text = json.dumps(document, default=str)
     try:
@@ -69,10 +75,15 @@ def parse_manifest(document: dict[str, Any], *, source: str) -> TrainingRun:
 
 
 def _first_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
+    told = error.errors(include_url=False, include_context=False)
+    # A list with a wrong entry is also told to lack one.
+    around = {each["loc"][:depth] for each in told for depth in range(len(each["loc"]))}
+    first, *others = [each for each in told if each["loc"] not in around]
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = "there is no such field"
-    others = error.error_count() - 1
-    return f"{place or 'spec'}: {message}" + (f" (and {others} more)" if others else "")
+    elif first["loc"][:3] == ("spec", "evaluation", "suites") and isinstance(first["input"], str):
+        message = unknown(first["input"], [*SUITES, *CATEGORIES], "suite or category")
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{place or 'spec'}: {message}{more}"
