@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeio.evaluation.bootstrap import interval, resampled
+from codeio.evaluation.bootstrap import Sample, interval, resampled
 
 if TYPE_CHECKING:
     from codeio.training_run.status import Estimate
 
 
-def estimate(scores: list[float], *, clusters: list[str] | None = None, seed: int = 0) -> Estimate:
+def estimate(
+    scores: list[float], *, clusters: list[str] | None = None, least: float = 0.0, seed: int = 0
+) -> Estimate:
     """Return the mean of scores and its interval; without clusters each question is one."""
     names = clusters or [str(number) for number in range(len(scores))]
-    means = resampled({"suite": (scores, names)}, seed=seed)
+    means = resampled({"suite": Sample(scores, names, least)}, seed=seed)
     return interval(means["suite"], float(np.mean(scores or [0.0])))
 
 
@@ -28,7 +30,9 @@ shares = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 def test_the_mean_lies_in_its_interval(scores: list[float]) -> None:
     found = estimate(scores)
     assert found.value == pytest.approx(np.mean(scores))
-    assert min(scores) - 1e-9 <= found.low <= found.high <= max(scores) + 1e-9
+    assert -1e-9 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1 + 1e-9
+    assert found.low < found.high
 
 
 def test_the_interval_is_that_of_the_binomial() -> None:
@@ -66,15 +70,36 @@ def test_a_seed_gives_the_same_again() -> None:
 def test_samples_of_the_same_clusters_go_up_and_down_together() -> None:
     scores = [1.0] * 30 + [0.0] * 50
     clusters = [str(number) for number in range(80)]
-    means = resampled({"output": (scores, clusters), "input": (scores, clusters)})
+    sample = Sample(scores, clusters)
+    means = resampled({"output": sample, "input": sample})
     assert np.array_equal(means["output"], means["input"])
     others = [f"other {number}" for number in range(80)]
-    means = resampled({"output": (scores, clusters), "input": (scores, others)})
-    assert abs(np.corrcoef(means["output"], means["input"])[0, 1]) < 0.05
+    means = resampled({"output": sample, "input": Sample(scores, others)})
+    assert abs(np.corrcoef(means["output"][0], means["input"][0])[0, 1]) < 0.05
 
 
 def test_a_small_sample_among_many_clusters_has_a_mean_in_each_resample() -> None:
-    many = ([1.0] * 300, [str(number) for number in range(300)])
-    means = resampled({"many": many, "few": ([0.0, 1.0], ["0", "1"])})
+    many = Sample([1.0] * 300, [str(number) for number in range(300)])
+    means = resampled({"many": many, "few": Sample([0.0, 1.0], ["0", "1"])})
     assert np.isfinite(means["few"]).all()
     assert np.std(means["few"]) > 0.2
+
+
+@pytest.mark.parametrize("questions", [1, 8, 10, 300])
+def test_where_all_is_alike_the_bound_is_the_exact_one(questions: int) -> None:
+    bound = pytest.approx(1 - 0.025 ** (1 / questions), rel=2e-3)
+    none = estimate([0.0] * questions)
+    assert (none.low, none.high) == (0.0, bound)
+    every = estimate([1.0] * questions)
+    assert (1 - every.low, every.high) == (bound, 1.0)
+    no_gain = estimate([0.0] * questions, least=-1.0)
+    assert (-no_gain.low, no_gain.high) == (bound, bound)
+
+
+def test_questions_of_one_program_that_are_alike_are_no_more_than_the_program() -> None:
+    alone = estimate([0.1] * 10)
+    # Twice 0.1 and once nothing, for each of ten programs.
+    programs = [str(number) for number in range(10)]
+    together = estimate([0.1, 0.2, 0.0] * 10, clusters=[each for each in programs for _ in "abc"])
+    assert (together.low, together.high) == pytest.approx((alone.low, alone.high))
+    assert alone.low < 0.1 < alone.high

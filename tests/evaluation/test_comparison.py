@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from codeio.evaluation.comparison import scores_of
 from codeio.evaluation.results import Item, Result
 from codeio.training_run.scores import MEAN
@@ -24,7 +28,7 @@ def result(suite: str, category: str, scores: list[float], *, programs: str) -> 
 
 def width(suites: list[Result], suite: str, column: str = "after") -> float:
     before = {
-        each.suite: result(each.suite, each.category, [0.0] * len(each.items), programs="x")
+        each.suite: replace(each, items=tuple(replace(item, score=0.0) for item in each.items))
         for each in suites
     }
     after = {each.suite: each for each in suites}
@@ -54,3 +58,26 @@ def test_two_suites_of_different_questions_know_more_than_one() -> None:
     ]
     share = width(different, MEAN) / width(different, "gsm8k")
     assert 0.66 < share < 0.76  # one by the root of 2
+
+
+NONE = [0.0] * 10
+BOUND = 1 - 0.025 ** (1 / 10)
+
+
+@pytest.mark.parametrize("column", ["after", "gain"])
+def test_a_category_of_suites_that_are_all_alike_is_as_open_as_they_are(column: str) -> None:
+    sides = 2 if column == "gain" else 1
+    same = [
+        result(f"held-out-{direction}", "held-out", NONE, programs="program")
+        for direction in ("output", "input")
+    ]
+    for suite in ("held-out-output", MEAN):
+        assert width(same, suite, column) == pytest.approx(sides * BOUND, rel=1e-2)
+    different = [result(suite, "mathematical", NONE, programs=suite) for suite in ("gsm8k", "math")]
+    assert 0.6 * BOUND < width(different, MEAN, column) / sides < 0.8 * BOUND
+    # One of them does not hide what the other leaves open.
+    mixed = [
+        result("gsm8k", "mathematical", NONE, programs="gsm8k"),
+        result("math", "mathematical", HALF * 10, programs="math"),
+    ]
+    assert width(mixed, MEAN, column) > 0.45 * sides * BOUND

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from codeio.evaluation.bootstrap import interval, resampled
+from codeio.evaluation.bootstrap import Sample, interval, resampled
 from codeio.evaluation.suites import all_suites, held_out_suites
 from codeio.training_run.scores import MEAN
 from codeio.training_run.status import Score
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from codeio.evaluation.bootstrap import Sample
     from codeio.evaluation.measurement import Measured
     from codeio.evaluation.results import Item, Result
 
@@ -37,7 +36,7 @@ class _Compared:
 
 @dataclass(frozen=True)
 class _Line:
-    """A suite's scores, and their resampled means by column."""
+    """A suite's scores, and their resampled means by column: see `resampled`."""
 
     score: Score
     means: dict[str, NDArray[np.float64]]
@@ -107,9 +106,10 @@ def _compared(name: str, before: Result | None, after: Result | None) -> _Compar
     items = {stage: result.scored for stage, result in sides.items()}
     columns = {stage: _sample(list(each.values())) for stage, each in items.items()}
     if len(items) == 2 and (both := [key for key in items["before"] if key in items["after"]]):
-        old, clusters = _sample([items["before"][key] for key in both])
-        new, _ = _sample([items["after"][key] for key in both])
-        columns["gain"] = [late - early for early, late in zip(old, new, strict=True)], clusters
+        old = _sample([items["before"][key] for key in both])
+        new = _sample([items["after"][key] for key in both])
+        gains = [late - early for early, late in zip(old.scores, new.scores, strict=True)]
+        columns["gain"] = Sample(gains, old.clusters, least=-1.0)
     return _Compared(
         name=name,
         category=next(iter(sides.values())).category,
@@ -119,7 +119,7 @@ def _compared(name: str, before: Result | None, after: Result | None) -> _Compar
 
 
 def _sample(items: Sequence[Item]) -> Sample:
-    return [float(item.score or 0.0) for item in items], [item.cluster for item in items]
+    return Sample([float(item.score or 0.0) for item in items], [item.cluster for item in items])
 
 
 def _lines(category: str, suites: Sequence[_Compared], seed: int) -> list[_Line]:
@@ -133,8 +133,8 @@ def _lines(category: str, suites: Sequence[_Compared], seed: int) -> list[_Line]
     for suite in suites:
         means = {column: drawn[suite.name, column] for column in suite.columns}
         estimates = {
-            column: interval(means[column], float(np.mean(values)))
-            for column, (values, _) in suite.columns.items()
+            column: interval(means[column], float(np.mean(sample.scores)))
+            for column, sample in suite.columns.items()
         }
         score = Score(category=category, suite=suite.name, questions=suite.questions, **estimates)
         lines.append(_Line(score, means))

@@ -112,7 +112,7 @@ def _frame(
             axes.axhspan(place - 0.5, place + 0.5, color="#eef1f6", zorder=0, lw=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, 100)
-    axes.set_xlabel("score, %, with its bootstrap interval of 95 %")
+    axes.set_xlabel("score, %, with its interval of 95 %")
     axes.grid(axis="x", color="#dde2ea", lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
