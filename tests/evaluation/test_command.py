@@ -112,7 +112,7 @@ def test_a_model_beside_another_by_files_and_held_out_rows(
     assert table["held-out-output"].startswith("held-out-output 11 ")
     assert table["held-out-input"].startswith("held-out-input 11 ")
     assert "left out: held-out-output: 1 questions: their own pair does not" in ended.stdout
-    assert "not measured: drop (before and after): EleutherAI/drop" in ended.stdout
+    assert "not measured: drop (before and after): the hub cannot be reached" in ended.stdout
     last = ended.stderr.splitlines()[-1]
     assert last == "3 suites, 1 not measured in measured"
 
@@ -135,22 +135,74 @@ def test_a_model_beside_another_by_files_and_held_out_rows(
     assert list(figures["not_measured"]) == ["drop"]
 
 
-def test_another_model_in_the_same_folder_is_measured_anew(
+def test_what_a_folder_holds_is_added_to_and_never_overwritten(
     tiny_model: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
 ) -> None:
-    model = tmp_path / "model"
-    shutil.copytree(tiny_model, model)
+    model, other = tmp_path / "model", tmp_path / "other"
+    for each in (model, other):
+        shutil.copytree(tiny_model, each)
+    mine = {"--max-new-tokens": 2, "--limit": 2, "--seed": 0}
+    kor = ("--suite", "korbench", "--file", f"korbench={local_file('korbench')}")
+    gsm = ("--suite", "gsm8k", "--file", GSM8K)
 
-    def is_asked() -> bool:
-        arguments = ("--suite", "gsm8k", "--file", GSM8K, "--max-new-tokens", 2, "--limit", 2)
-        code, _, err = here(model, *arguments)
-        assert code == 0, err
-        return "gsm8k: 2 questions" in err
+    def call(*arguments: object, **changes: object) -> tuple[int, str, str]:
+        options = mine | {f"--{name.replace('_', '-')}": each for name, each in changes.items()}
+        return here(*arguments, *(word for each in options.items() for word in each))
 
-    assert is_asked()
-    assert not is_asked()
+    code, out, err = call(model, *gsm, "--before", other)
+    assert (code, "gsm8k: 2 questions" in err) == (0, True), err
+    assert err.splitlines()[-1] == "1 suite in evaluation"
+    kept = {file: file.read_bytes() for file in (tmp_path / "evaluation").rglob("*.jsonl")}
+    assert len(kept) == 2
+
+    # A suite is added, and the other model is not named again: nothing goes from the table.
+    code, out, err = call(model, *kor)
+    assert (code, "gsm8k: 2 questions" in err) == (0, False), err
+    table = table_of(out)
+    assert table["gsm8k"].count("[") == 3
+    assert table["korbench"].count("[") == 1
+    assert err.splitlines()[-1] == "2 suites in evaluation"
+    told = json.loads((tmp_path / "evaluation/evaluation.json").read_text("utf-8"))
+    assert told["settings"]["before"] == str(other)
+    code, out, err = call(model, *gsm)
+    assert (code, "questions" in err) == (0, False), err
+    assert table_of(out).keys() == table.keys()
+    report = (tmp_path / "evaluation/evaluation.json").read_bytes()
+
+    def refused(*arguments: object, **changes: object) -> str:
+        code, out, err = call(*arguments, **changes)
+        assert (code, out) == (2, "")
+        assert_one_sentence(err, "evaluation/(before|after) holds another .* choose another --out")
+        assert {file: file.read_bytes() for file in kept} == kept
+        assert (tmp_path / "evaluation/evaluation.json").read_bytes() == report
+        return err
+
+    where = f"its model was {model}, and now it is {other}"
+    assert where in refused(other, *gsm)
+    assert f"its model was {other}, and now it is {model}" in refused(
+        model, "--before", model, *gsm
+    )
+    assert "its max_new_tokens was 2, and now it is 3" in refused(model, *gsm, max_new_tokens=3)
+    assert "its seed was 0, and now it is 1" in refused(model, *gsm, seed=1)
+    assert "its limit was 2, and now it is 3" in refused(model, *gsm, limit=3)
+    # Neither beside what is not asked for now.
+    assert "its limit was 2, and now it is 3" in refused(model, *kor, limit=3)
     os.utime(model / "model.safetensors", ns=(0, 1))
-    assert is_asked()
+    assert "the files of the model were others" in refused(model, *gsm)
+    assert call(model, *gsm, out="elsewhere")[0] == 0
+
+
+def test_answers_in_part_are_not_overwritten_either(
+    tiny_model: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
+) -> None:
+    part = tmp_path / "evaluation/after/gsm8k.answers.jsonl"
+    part.parent.mkdir(parents=True)
+    header = {"suite": "gsm8k", "model": str(tmp_path / "another")}
+    part.write_text(json.dumps(header) + "\n", encoding="utf-8")
+    code, _, err = here(tiny_model, "--suite", "gsm8k", "--file", GSM8K)
+    assert code == 2
+    assert_one_sentence(err, f"its model was {tmp_path / 'another'}, and now it is {tiny_model}")
+    assert part.exists()
 
 
 @pytest.mark.parametrize(
@@ -177,7 +229,7 @@ def test_a_cpu_computes_in_what_it_has_instructions_for(
 
 def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> None:
     ended = run(
-        *(tiny_model, "--suite", "drop"),
+        *(tiny_model, "--suite", "drop", "--suite", "gsm8k"),
         cwd=tmp_path,
         # A port of this machine at which nobody listens.
         HF_ENDPOINT="http://127.0.0.1:1",
@@ -186,7 +238,10 @@ def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> 
         HF_HOME=str(tmp_path / "cache"),
     )
     assert ended.returncode == 2, ended.stderr
-    assert_one_sentence(ended.stderr, "no suite can be measured.*drop: EleutherAI/drop could not")
+    told = "no suite can be measured.*--file SUITE=PATH.*gsm8k, drop: the hub cannot be reached"
+    assert_one_sentence(ended.stderr, told)
+    assert ended.stderr.count("cannot be reached") == 1
+    assert "offline" not in ended.stderr.lower()
     assert not (tmp_path / "evaluation").exists()
 
 
@@ -210,6 +265,8 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_2(
     code, out, err = here(*(str(tiny_model) if each == "MODEL" else each for each in arguments))
     assert (code, out) == (2, "")
     assert_one_sentence(err, told)
+    # A model that is not there is not said to compute.
+    assert "none, computed in" not in err
     assert not (tmp_path / "evaluation").exists()
 
 
@@ -217,9 +274,18 @@ def assert_one_sentence(err: str, told: str) -> None:
     """Check that the last line, and no other, is a sentence that says so."""
     assert "Traceback" not in err
     sentences = [line for line in err.splitlines() if line.startswith("codeio: ")]
-    assert "evaluation.files" not in err  # which a run has, and the command has not
     assert sentences == [err.splitlines()[-1]]
     assert re.search(told, sentences[0]), sentences[0]
+
+
+def test_a_file_of_a_suite_that_is_not_asked_for_is_told(
+    tiny_model: Path, here: Callable[..., Any]
+) -> None:
+    more = ("--file", f"korbench={local_file('korbench')}", "--limit", 1, "--max-new-tokens", 1)
+    code, _, err = here(tiny_model, "--suite", "gsm8k", "--file", GSM8K, *more)
+    assert code == 0, err
+    assert "--file korbench is of no use: the suite is not asked for, by --suite korbench" in err
+    assert "--file gsm8k" not in err
 
 
 def test_suites_are_listed_by_category(here: Callable[..., Any]) -> None:
@@ -250,7 +316,7 @@ def test_suites_that_cannot_be_searched_are_told(here: Callable[..., Any], tmp_p
     code, out, err = here(*arguments)
     assert (code, out) == (2, "")
     assert_one_sentence(err, "no suite can be measured")
-    assert "drop: EleutherAI/drop could not be downloaded" in err
+    assert "drop: the hub cannot be reached" in err
     assert "leetcode-o: it needs a local file" in err
     assert not (tmp_path / "evaluation").exists()
 
@@ -258,7 +324,7 @@ def test_suites_that_cannot_be_searched_are_told(here: Callable[..., Any], tmp_p
     code, out, err = here(*arguments)
     assert code == 0, err
     assert re.search(r"gsm8k +4 of +10 questions", out)
-    assert re.search(r"drop +not searched: EleutherAI/drop could not be downloaded", out)
+    assert re.search(r"drop +not searched: the hub cannot be reached", out)
     assert "10 questions, 4 shared, 2 not searched in evaluation" in err
     told = json.loads((tmp_path / "evaluation/contamination.json").read_text(encoding="utf-8"))
     assert set(told["not_searched"]) == {"drop", "leetcode-o"}

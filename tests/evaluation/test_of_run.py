@@ -77,7 +77,7 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     second = evaluate_run(gsm8k, places, when="after", load=lambda: answering("gsm8k", 9))
 
     assert first.reason == second.reason == Reason.COMPLETED
-    assert second.message == "1 suites measured after training; not measured: drop"
+    assert second.message == "1 suite measured after training; not measured: drop"
     scores = [Score.model_validate(each) for each in second.details["scores"]]
     suite = next(score for score in scores if score.suite == "gsm8k")
     assert (suite.category, suite.questions) == ("mathematical", 10)
@@ -89,7 +89,7 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     assert Outcome.from_json(second.to_json()) == second
 
     told = json.loads((places.folder / "evaluation.json").read_text())
-    assert "could not be downloaded" in told["not_measured"]["drop"]["after"]
+    assert told["not_measured"]["drop"]["after"] == "the hub cannot be reached"
     assert told["contamination"]["suites"]["gsm8k"]["shared"] == 1
     assert json.loads((places.evaluation / "contamination.json").read_text())["training_rows"] == 1
     assert (places.folder / "evaluation.svg").read_text().startswith("<?xml")
@@ -98,8 +98,13 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     screen = capsys.readouterr()
     assert re.search(r"gsm8k +1 of +10 questions", screen.out)
     assert "+70.0 [" in screen.out
-    assert "not measured: drop (before and after): EleutherAI/drop could not" in screen.out
+    assert "not measured: drop (before and after): the hub cannot be reached" in screen.out
     assert screen.err == ""
+
+    # Asked for again when all is done, the run has one table, and it is the whole one.
+    for when in ("before", "after"):
+        evaluate_run(gsm8k, places, when=when, load=never)
+    assert capsys.readouterr().out.count("before %") == 1
 
 
 def changed(run: TrainingRun, **changes: Any) -> TrainingRun:

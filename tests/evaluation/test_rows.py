@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codeio.evaluation import rows as reading
 from codeio.evaluation.rows import NotMeasurable, choose, read_questions
 from codeio.evaluation.suites import all_suites
 from codeio.training_run.outcomes import Reason, RunError
@@ -106,9 +107,16 @@ def test_a_wrong_file_is_the_users(
     ("suite", "said"),
     [("gsm8k", "openai/gsm8k"), ("korbench", "m-a-p/KOR-Bench"), ("leetcode-o", "a local file")],
 )
-def test_what_cannot_be_downloaded_is_said(suite: str, said: str) -> None:
-    with pytest.raises(NotMeasurable, match=said):
-        read_questions(SUITES[suite], file=None)
+def test_what_cannot_be_downloaded_is_said(
+    suite: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setattr(reading, "reach_hub", lambda: True)
+        with pytest.raises(NotMeasurable, match=said):
+            read_questions(SUITES[suite], file=None)
+    if not SUITES[suite].file_only:
+        with pytest.raises(NotMeasurable, match=r"^the hub cannot be reached$"):
+            read_questions(SUITES[suite], file=None)
 
 
 def test_the_limit_takes_the_same_questions_each_time() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from codeio.evaluation.measurement import Measured, Plan
+    from codeio.evaluation.model import Model
     from codeio.evaluation.suites import Suite
     from codeio.training_run.manifest import TrainingRun
 
@@ -75,6 +76,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     Example: codeio evaluate ./model --before ./base --suite logic --held-out out/dataset
     """
     with extra("evaluation"):
+        from codeio.evaluation.earlier import check_fits, earlier_in, model_in
         from codeio.evaluation.measurement import Plan
         from codeio.evaluation.model import fastest_precision
         from codeio.evaluation.suites import all_suites, chosen_suites
@@ -99,21 +101,31 @@ def evaluate(  # noqa: PLR0913, PLR0917
                 seed=seed,
                 precision=fastest_precision(),
             )
-            searched = _searched(plan, decontaminate)
+            for name in files.keys() - {each.name for each in plan.suites}:
+                say(f"--file {name} is of no use: the suite is not asked for, by --suite {name}")
             if model is None:
-                _tell(searched or {}, out, as_json=as_json)
+                _tell(_searched(plan, decontaminate) or {}, out, as_json=as_json)
                 return
+            models = {
+                stage: _found(each, batch_size, plan)
+                for stage, each in (("before", before), ("after", model))
+                if each is not None
+            }
+            for stage in ("before", "after"):
+                header = models[stage].header if stage in models else {}
+                check_fits(out / stage, plan, model=header)
+            searched = _searched(plan, decontaminate)
             with _verifier(plan, sandbox, config):
                 measured = {
-                    stage: _measure(plan, out / stage, each, batch_size)
-                    for stage, each in (("before", before), ("after", model))
-                    if each is not None
+                    stage: _measure(plan, out / stage, each) for stage, each in models.items()
                 }
+            if before is None and (earlier := earlier_in(out / "before")).results:
+                measured["before"] = earlier
             _publish(
                 measured,
                 plan,
                 out,
-                before=before,
+                before=before or model_in(out / "before"),
                 model=model,
                 searched=searched,
                 as_json=as_json,
@@ -204,17 +216,27 @@ def _served(
         return verifier_in_environment(settings_of(config, sandbox={"backend": sandbox}), say=say)
 
 
-def _measure(plan: Plan, folder: Path, model: str, batch_size: int) -> Measured:
-    from codeio.evaluation.measurement import measure
-    from codeio.evaluation.model import find_model
-    from codeio.evaluation.progress import Reporter
+def _found(model: str, batch_size: int, plan: Plan) -> Model:
+    from codeio.evaluation.model import check_folder, find_model
 
     # What looks like a path is one, so that a missing folder is not looked for at the hub.
     is_path = Path(model).exists() or model.startswith((".", "/", "~")) or model.count("/") > 1
     where = Path(model).expanduser() if is_path else model
-    say(f"{folder.name}: {model}, computed in {plan.precision}")
-    found = find_model(where, batch_size=batch_size, precision=plan.precision)
-    return measure(plan, folder, model=found, reporter=Reporter(folder.name), say=say)
+    if isinstance(where, Path):
+        check_folder(where)
+    return find_model(where, batch_size=batch_size, precision=plan.precision)
+
+
+def _measure(plan: Plan, folder: Path, model: Model) -> Measured:
+    """Return what there is of a model when it was measured."""
+    from codeio.evaluation.earlier import earlier_in, together
+    from codeio.evaluation.measurement import measure
+    from codeio.evaluation.progress import Reporter
+
+    earlier = earlier_in(folder)
+    say(f"{folder.name}: {model.name}, computed in {plan.precision}")
+    now = measure(plan, folder, model=model, reporter=Reporter(folder.name), say=say)
+    return together(earlier, now, folder)
 
 
 def _publish(  # noqa: PLR0913
@@ -229,6 +251,7 @@ def _publish(  # noqa: PLR0913
 ) -> None:
     from codeio.evaluation.of_run import publish
 
+    after = measured["after"]
     settings = {
         "before": before,
         "after": model,
@@ -240,20 +263,22 @@ def _publish(  # noqa: PLR0913
     scores = publish(
         out,
         measured.get("before"),
-        measured["after"],
+        after,
         settings=settings,
         searched=searched,
         title=Path(model).name,
         say=(lambda _: None) if as_json else typer.echo,
     )
     told = [score.model_dump(by_alias=True, exclude_none=True) for score in scores]
-    unmeasured = measured["after"].not_measured
-    summarise(
-        {
-            "suites": len(measured["after"].results),
-            "not_measured": unmeasured if as_json else len(unmeasured),
+    if as_json:
+        figures = {
+            "suites": len(after.results),
+            "not_measured": after.not_measured,
             "scores": told,
             "out": str(out),
-        },
-        as_json=as_json,
-    )
+        }
+        summarise(figures, as_json=True)
+        return
+    suites = "1 suite" if len(after.results) == 1 else f"{len(after.results)} suites"
+    missing = f", {len(after.not_measured)} not measured" if after.not_measured else ""
+    say(f"{suites}{missing} in {out}")

@@ -13,6 +13,7 @@
 | `measurement`   | measures one model by several suites, and goes on after an interruption  |
 | `answers`       | a model's answers, kept batch by batch                                   |
 | `results`       | a suite's answers and scores as a file                                   |
+| `earlier`       | what a folder holds already, which is not overwritten                    |
 | `progress`      | how far it is, by HTTP                                                   |
 | `baselines`     | scores that need no model                                                |
 | `bootstrap`     | intervals                                                                |

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeio.evaluation.hub import reach_hub
+from codeio.evaluation.hub import UNREACHED, reach_hub
 from codeio.evaluation.rows import NotMeasurable, Question
 from codeio.training_run.data.reading import read_files
 from codeio.training_run.data.sources import find_split
@@ -67,7 +67,7 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
     Raises:
         NotMeasurable: it could not be downloaded.
     """
-    reach_hub()
+    reached = reach_hub()
     from huggingface_hub import snapshot_download  # noqa: PLC0415  (slow)
 
     try:
@@ -80,6 +80,8 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
             )
         )
     except Exception as error:
+        if not reached:
+            raise NotMeasurable(UNREACHED) from error
         said = str(error).strip().partition("\n")[0][:200]
         raise NotMeasurable(f"{name} could not be downloaded: {said}") from error
 

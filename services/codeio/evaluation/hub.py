@@ -7,8 +7,11 @@ import os
 _SECONDS = 5.0
 
 
-def reach_hub() -> None:
-    """Ask whether the hub answers, and stay with what is in the cache if it does not.
+UNREACHED = "the hub cannot be reached"
+
+
+def reach_hub() -> bool:
+    """Return whether the hub answers, and stay with what is in the cache if it does not.
 
     Its client would try each file of each model and data set again and again.
     """
@@ -20,9 +23,11 @@ def reach_hub() -> None:
     from huggingface_hub import constants  # noqa: PLC0415
 
     if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
-        return
+        return False
     try:
         httpx.head(constants.ENDPOINT, timeout=_SECONDS)
     except httpx.HTTPError:
         constants.HF_HUB_OFFLINE = True
         datasets.config.HF_HUB_OFFLINE = True
+        return False
+    return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from codeio.evaluation.baselines import baselines_of
 from codeio.evaluation.execution import check_verifier, grade
 from codeio.evaluation.harness import ask
 from codeio.evaluation.held_out import held_out_questions
+from codeio.evaluation.hub import UNREACHED
 from codeio.evaluation.model import out_of_memory
 from codeio.evaluation.results import (
     Item,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 
 _SUMMARY = "summary.json"
+
+_FILES = "by --file SUITE=PATH (in a run: evaluation.files)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +95,19 @@ class Asked:
             RunError: there are none.
         """
         if not self.questions:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.not_measured.items())
+            reasons = "; ".join(f"{names}: {why}" for why, names in self.by_reason().items())
             raise RunError(
                 Reason.EVALUATION_DATA_MISSING,
-                "no suite can be measured; give local files of their data, or have the hub within"
-                f" reach ({reasons})",
+                f"no suite can be measured; give local files of their data, {_FILES}, or have the"
+                f" hub within reach ({reasons})",
             )
+
+    def by_reason(self) -> dict[str, str]:
+        """Return the suites that are not measured, by reason."""
+        names: dict[str, list[str]] = {}
+        for name, why in self.not_measured.items():
+            names.setdefault(why, []).append(name)
+        return {why: ", ".join(each) for why, each in names.items()}
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,8 @@ class Measured:
     """Reason by suite."""
     left_out: dict[str, str]
     """What of a suite was not asked, and why."""
+    is_new: bool = False
+    """Whether any of it was asked now."""
 
 
 def _asked(plan: Plan) -> Asked:
@@ -160,15 +172,16 @@ def measure(
     """
     asked = plan.asked
     measured = Measured({}, asked.not_measured, asked.left_out)
-    for name, reason in asked.not_measured.items():
-        say(f"{name}: not measured: {reason}")
     asked.check()
+    for reason, names in asked.by_reason().items():
+        advice = f"; give local files of their data, {_FILES}" if reason == UNREACHED else ""
+        say(f"{names}: not measured: {reason}{advice}")
     reporter.begin({name: len(questions) for name, questions in asked.questions.items()})
     lm: LM | None = None
     for name, questions in asked.questions.items():
         suite = asked.suites[name]
         file = folder / f"{name}.jsonl"
-        header = _header(plan, suite) | model.header
+        header = header_of(plan, suite) | model.header
         kept = read_result(file)
         if kept is not None and not difference(kept[0], header):
             result = kept[1]
@@ -188,13 +201,32 @@ def measure(
                 answers.drop()
         measured.results[name] = result
         say(f"{name}: {_mean(result)}")
+    write_summary(folder, measured)
+    return replace(measured, is_new=lm is not None)
+
+
+def write_summary(folder: Path, measured: Measured) -> None:
+    """Note that an evaluation came to its end, with what `read_summary` reads.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     summary = {
         "suites": list(measured.results),
         "not_measured": measured.not_measured,
         "left_out": measured.left_out,
     }
     write_whole(folder / _SUMMARY, json.dumps(summary, indent=2) + "\n")
-    return measured
+
+
+def read_summary(folder: Path) -> tuple[list[str], Measured] | None:
+    """Return the suites of an evaluation that came to its end, and what it told but for results."""
+    try:
+        summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        told = Measured({}, dict(summary["not_measured"]), dict(summary["left_out"]))
+        return list(summary["suites"]), told
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def read_measured(folder: Path, plan: Plan, *, model: Mapping[str, str]) -> Measured | None:
@@ -206,19 +238,19 @@ def read_measured(folder: Path, plan: Plan, *, model: Mapping[str, str]) -> Meas
     Raises:
         RunError: a local file cannot be used.
     """
-    try:
-        summary = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
-        measured = Measured({}, dict(summary["not_measured"]), dict(summary["left_out"]))
-        names = [name for name in summary["suites"] if name in plan.asked.suites]
-    except (OSError, ValueError, TypeError, KeyError):
+    told = read_summary(folder)
+    if told is None:
         return None
+    names, measured = told
     for name in names:
+        if name not in plan.asked.suites:
+            continue
         kept = read_result(folder / f"{name}.jsonl")
         if kept is None:
             measured.not_measured[name] = "its answers cannot be read any more"
             continue
         header, result = kept
-        if why := difference(header, _header(plan, plan.asked.suites[name]) | dict(model)):
+        if why := difference(header, header_of(plan, plan.asked.suites[name]) | dict(model)):
             measured.not_measured[name] = f"it cannot be compared, since {why}"
         else:
             measured.results[name] = result
@@ -285,7 +317,7 @@ def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Pla
     )
 
 
-def _header(plan: Plan, suite: Suite) -> dict[str, Any]:
+def header_of(plan: Plan, suite: Suite) -> dict[str, Any]:
     """Return what decides how a suite is measured, but for the model."""
     header: dict[str, Any] = {
         "suite": suite.name,
@@ -293,6 +325,7 @@ def _header(plan: Plan, suite: Suite) -> dict[str, Any]:
         "max_new_tokens": plan.max_new_tokens,
         "seed": plan.seed,
         "precision": plan.precision,
+        "limit": plan.limit,
     }
     questions = plan.asked.questions.get(suite.name)
     if questions is not None:

@@ -102,6 +102,20 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def check_folder(folder: Path) -> None:
+    """See that a folder looks like a model.
+
+    Raises:
+        RunError: it does not.
+    """
+    if not (folder / "config.json").is_file():
+        raise RunError(
+            Reason.MODEL_NOT_FOUND,
+            f"there is no model in {folder}: it must be a folder with config.json, weights and a"
+            " tokenizer, as save_pretrained writes it",
+        )
+
+
 def load_model(
     model: str | Path,
     *,
@@ -116,12 +130,8 @@ def load_model(
     Raises:
         RunError: there is no such model, or it does not fit.
     """
-    if isinstance(model, Path) and not (model / "config.json").is_file():
-        raise RunError(
-            Reason.MODEL_NOT_FOUND,
-            f"there is no model in {model}: it must be a folder with config.json, weights and a"
-            " tokenizer, as save_pretrained writes it",
-        )
+    if isinstance(model, Path):
+        check_folder(model)
     with quiet(), out_of_memory("the model does not fit into memory; evaluate on a larger device"):
         import torch  # noqa: PLC0415  (slow)
         from lm_eval.models.huggingface import HFLM  # noqa: PLC0415

@@ -91,11 +91,16 @@ def evaluate_run(  # noqa: PLR0913
             },
             searched=None,
             title=run.metadata.name,
-            say=say,
+            # Of a run that goes on: what was known is in the table that follows.
+            say=say if when == "after" or measured.is_new else _silent,
         )
         if when == "after":
             _add_search(run, places, plan, say)
     return Outcome(Reason.COMPLETED, _message(when, scores, measured), pack_scores(scores))
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 def plan_of(run: TrainingRun, places: Places, *, verifier: str = "") -> Plan:
@@ -227,7 +232,7 @@ def _held_out(spec: Evaluation, places: Places) -> Callable[[], Path] | None:
 
 def _message(when: str, scores: list[Score], measured: Measured) -> str:
     suites = sum(score.suite != MEAN and getattr(score, when) is not None for score in scores)
-    text = f"{suites} suites measured {when} training"
+    text = f"{suites} suite{'' if suites == 1 else 's'} measured {when} training"
     if measured.not_measured:
         text += f"; not measured: {', '.join(measured.not_measured)}"
     return text

@@ -80,9 +80,12 @@ def read_result(file: Path) -> tuple[dict[str, Any], Result] | None:
 
 def difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return how a header differs from what is asked for now, or nothing if it does not."""
+    same_questions = "questions" in now and was.get("questions") == now["questions"]
     for name, value in now.items():
-        if was.get(name) != value:
-            return _OTHERS.get(name, f"its {name} was {was.get(name)}, and now it is {value}")
+        # A limit that leaves the same questions makes no difference.
+        if was.get(name) != value and not (name == "limit" and same_questions):
+            old, new = ("none" if each is None else each for each in (was.get(name), value))
+            return _OTHERS.get(name, f"its {name} was {old}, and now it is {new}")
     return ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeio.evaluation.hub import reach_hub
+from codeio.evaluation.hub import UNREACHED, reach_hub
 from codeio.training_run.data.reading import Row, read_files
 from codeio.training_run.data.sources import files_of_split, find_split
 from codeio.training_run.outcomes import Reason, RunError
@@ -131,7 +131,7 @@ def _korbench_rows(folder: Path) -> Iterator[Row]:
 
 
 def _from_hub(suite: Suite) -> Iterator[Question]:
-    reach_hub()
+    reached = reach_hub()
     import datasets  # noqa: PLC0415  (slow)
 
     datasets.disable_progress_bars()
@@ -144,7 +144,7 @@ def _from_hub(suite: Suite) -> Iterator[Question]:
                 rows = [Row(part.hub, number, each) for number, each in enumerate(found, start=1)]
         except Exception as error:
             # Of many kinds, none of which says more than its message.
-            raise NotMeasurable(_why(part, error)) from error
+            raise NotMeasurable(_why(part, error) if reached else UNREACHED) from error
         missing = [name for name in suite.columns if rows and name not in rows[0].values]
         if missing or not rows:
             lack = f"column {', '.join(missing)}" if missing else "rows"

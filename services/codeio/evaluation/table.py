@@ -70,11 +70,15 @@ def shared_table(searched: Mapping[str, Any]) -> str:
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:
-    notes = []
+    names: dict[tuple[str, str], list[str]] = {}
     for name, reasons in report.get("not_measured", {}).items():
         for reason in dict.fromkeys(reasons.values()):
             stages = " and ".join(stage for stage, each in reasons.items() if each == reason)
-            notes.append(f"not measured: {name} ({stages}): {reason}")
+            names.setdefault((stages, reason), []).append(name)
+    notes = [
+        f"not measured: {', '.join(each)} ({stages}): {reason}"
+        for (stages, reason), each in names.items()
+    ]
     notes += [f"left out: {name}: {why}" for name, why in report.get("left_out", {}).items()]
     return ["", *notes] if notes else []
 
