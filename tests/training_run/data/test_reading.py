@@ -54,7 +54,11 @@ def test_json_may_have_its_rows_in_an_object(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.jsonl", b'{"a": 1}\n\n{"no\n', "row 3 of .*a.jsonl is malformed: it is no JSON [(]"),
+        (
+            "a.jsonl",
+            b'{"a": 1}\r\n\r\n{"no": \r\n',
+            r"row 3 of .*a.jsonl is malformed: it is no JSON [(]Expecting value: column 8[)]$",
+        ),
         ("a.jsonl", b'{"a": 1}\n[2]\n', "row 2 of .*a.jsonl is malformed: it is no JSON object"),
         ("a.jsonl", b'{"a": "\xff"}', "row 1 of .*a.jsonl is malformed: it is no JSON [(]"),
         ("a.jsonl", b"[" * 200_000, "row 1 of .*a.jsonl is malformed: it is no JSON [(]"),

@@ -111,9 +111,18 @@ def _lines(path: Path, stream: IO[bytes]) -> Iterator[Row]:
     for number, line in enumerate(stream, start=1):
         if line.strip():
             try:
-                yield Row(str(path), number, json.loads(line))
+                yield Row(str(path), number, json.loads(line.rstrip(b"\r\n")))
             except (ValueError, RecursionError) as error:
-                raise Row(str(path), number, {}).refused(f"it is no JSON ({error})") from error
+                raise Row(str(path), number, {}).refused(
+                    f"it is no JSON ({_said(error)})"
+                ) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong with a line, of which the number is told already."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}: column {error.colno}"
+    return str(error)
 
 
 def _listed(path: Path, stream: IO[bytes]) -> Iterator[Row]:
