@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, GraniteConfig, GraniteForCausalLM
 from codeio.trainer import head
 from codeio.trainer.attention import Samples, packed_attention
 from codeio.trainer.head import summed_loss
-from codeio.trainer.model import Learner, empty_model, read_model, read_tokenizer
+from codeio.trainer.model import Learner, empty_model, read_model, read_origin, read_tokenizer
 from codeio.trainer.parallel import row_of
 from codeio.training_run.outcomes import Reason, RunError
 from codeio.training_run.spec import Model
@@ -154,11 +154,18 @@ def test_a_model_that_is_not_there_is_named(tiny_model: Path, tmp_path: Path) ->
         assert caught.value.reason is Reason.MODEL_NOT_FOUND
         return str(caught.value)
 
-    assert "there is no model in" in message(tmp_path / "none")
-    assert "no model in" in message(tmp_path)  # an empty folder
+    must = "it must be a folder with config.json, weights and a tokenizer, as `save_pretrained`"
+    assert f"there is no model in {tmp_path / 'none'}: {must}" in message(tmp_path / "none")
+    assert f"there is no model in {tmp_path}: {must}" in message(tmp_path)  # an empty folder
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    shutil.copy(tiny_model / "config.json", bare)
+    assert f"the model in {bare} has no weights: {must}" in message(bare)
+    with pytest.raises(RunError, match=f"the model in {bare} has no tokenizer: {must}"):
+        read_origin(Model(path=str(bare)), bare)
     damaged = shutil.copytree(tiny_model, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"nothing")
-    assert str(damaged) in message(damaged)
+    assert f"the model in {damaged} cannot be read (" in message(damaged)
     with pytest.raises(RunError, match="named no/such at the hub"):
         read_tokenizer(Model(name="no/such"), None)
 

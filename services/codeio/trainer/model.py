@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -115,7 +115,7 @@ def read_tokenizer(model: Model, folder: Path | None) -> PreTrainedTokenizerBase
     """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            _place(model, folder), revision=model.revision or "main"
+            _place(model, folder, "tokenizer"), revision=model.revision or "main"
         )
     except (OSError, ValueError, KeyError) as error:
         raise _not_found(model, folder, "tokenizer", error) from error
@@ -130,7 +130,7 @@ def read_model(model: Model, folder: Path | None) -> PreTrainedModel:
     """
     try:
         read: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            _place(model, folder),
+            _place(model, folder, "weights"),
             revision=model.revision or "main",
             dtype=torch.float32,
             attn_implementation=NAME,
@@ -209,22 +209,36 @@ def _ending(tokenizer: PreTrainedTokenizerBase) -> int | None:
     return ids[-1] if added and added.special else None
 
 
-def _place(model: Model, folder: Path | None) -> str:
+_FILES = {
+    "weights": ("*.safetensors", "*.bin"),
+    "tokenizer": ("tokenizer.*", "vocab.*", "*.model", "*.tiktoken"),
+}
+
+
+def _place(model: Model, folder: Path | None, *parts: Literal["weights", "tokenizer"]) -> str:
+    """Return what a library finds the model by; in a folder such parts of it must be there."""
     if folder is None:
         return str(model.name)
-    if not folder.is_dir():
+    lacking = None if (folder / "config.json").is_file() else f"there is no model in {folder}"
+    for part in parts:
+        if not any(found for pattern in _FILES[part] for found in folder.glob(pattern)):
+            lacking = lacking or f"the model in {folder} has no {part}"
+    if lacking:
         raise RunError(
-            Reason.MODEL_NOT_FOUND, f"there is no model in {folder}: check spec.model.path"
+            Reason.MODEL_NOT_FOUND,
+            f"{lacking}: it must be a folder with config.json, weights and a tokenizer, as"
+            " `save_pretrained` writes it",
         )
     return str(folder)
 
 
 def _not_found(model: Model, folder: Path | None, what: str, error: Exception) -> RunError:
-    where = f"in {folder}" if folder else f"named {model.name} at the hub"
     detail = str(error).strip().partition("\n")[0]
-    return RunError(
-        Reason.MODEL_NOT_FOUND, f"there is no {what} {where} that can be read: {detail}"
-    )
+    if folder is None:
+        said = f"there is no {what} named {model.name} at the hub that can be read: {detail}"
+    else:
+        said = f"the {what} in {folder} cannot be read ({detail}): write it anew, or name another"
+    return RunError(Reason.MODEL_NOT_FOUND, said)
 
 
 @torch.no_grad()
