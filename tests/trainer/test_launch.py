@@ -104,6 +104,7 @@ path.write_text(json.dumps({"code": 0, "at": 1, "outcome": seen}))
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert told(cpu="1")["OMP_NUM_THREADS"] == "1"
+    assert told(cpu="1")["TORCH_CPP_LOG_LEVEL"] == "ERROR"  # or DDP warns of how it is used
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/ours")
     assert told(cpu="1")["OMP_NUM_THREADS"] == "7"
@@ -162,7 +163,7 @@ os.abort() if rank == 0 else signal.pause()
 
 
 def test_who_is_told_to_stop_tells_its_processes_and_waits_for_them(
-    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = """
 import signal
@@ -178,6 +179,7 @@ signal.pause()
     ended = ended_of(run, program, monkeypatch)
     assert (ended.code, ended.outcome.message) == (ExitCode.DISRUPTED, "Disrupted")
     assert signal.getsignal(signal.SIGTERM) is before
+    assert [each.message for each in caplog.records if each.levelname != "INFO"] == []
 
 
 def test_a_pods_place_comes_from_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,10 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
     from codeio.trainer.failures import failure_of, out_of_memory  # noqa: PLC0415
 
     for name in ("torch.distributed", "torch.distributed.elastic"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said better below
+        logger = logging.getLogger(name)
+        # What it says is said better below; and some modules set levels of their own.
+        logger.setLevel(logging.CRITICAL)
+        logger.handlers, logger.propagate = [logging.NullHandler()], False
     with tempfile.TemporaryDirectory(prefix="codeio-training-") as results:
         environment = {
             **{name: os.environ.get(name) or value for name, value in _defaults(run.spec).items()},
@@ -179,6 +182,8 @@ def _defaults(spec: TrainingRunSpec) -> dict[str, str]:
     threads = max(1, cores(spec.workers) // spec.workers.processes)
     return {
         "OMP_NUM_THREADS": str(threads),
+        # DDP warns in each process of a setting that `parallel` needs.
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
         # Its own is named after the user, and in a pod there is none of that number.
         "TORCHINDUCTOR_CACHE_DIR": str(Path(tempfile.gettempdir(), "torchinductor")),
     }

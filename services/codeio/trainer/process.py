@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import traceback
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -35,7 +34,6 @@ def main() -> int:
     """Run one stage; return the exit code."""
     # A launcher that is killed could not stop its processes any more.
     ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM)
-    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified")
     stage = cast("StageName", sys.argv[1])
     run = parse_manifest(json.loads(os.environ[RUN]), source="the training run")
     volumes = json.loads(os.environ.get(VOLUMES, "{}"))
