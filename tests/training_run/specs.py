@@ -129,12 +129,17 @@ def _mend(draw: st.DrawFn, schema: Schema, made: dict[str, Any]) -> None:
         made["files"] = {}
     if names == {"min", "max"} and len(made) == 2:
         made["min"], made["max"] = sorted(made.values())
-    if "recipe" in names and made.get("recipe", "OneStage") == "OneStage":
+    if "recipe" in names:
+        _mend_recipe(draw, properties, made)
+
+
+def _mend_recipe(draw: st.DrawFn, properties: Schema, made: dict[str, Any]) -> None:
+    recipe = made.get("recipe", "OneStage")
+    if recipe == "OneStage":
         made["data"].pop("instruction", None)
     if "stages" in made:
-        stages = STAGES[made.get("recipe", "OneStage")]
         hyperparameters = values(properties["stages"]["additionalProperties"])
-        made["stages"] = draw(st.dictionaries(st.sampled_from(stages), hyperparameters))
+        made["stages"] = draw(st.dictionaries(st.sampled_from(STAGES[recipe]), hyperparameters))
 
 
 def _mend_hyperparameters(draw: st.DrawFn, made: dict[str, Any]) -> None:
