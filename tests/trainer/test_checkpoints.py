@@ -133,7 +133,7 @@ def test_checkpoints_of_other_settings_are_refused(
     one = Training(tiny_model, tmp_path, joined)
     one.save(1)
     one.checkpoints = Checkpoints(**{**vars(one.checkpoints), "asked": {"seed": 2}})
-    with pytest.raises(RunError, match="made with seed = 1, and now it is 2"):
+    with pytest.raises(RunError, match="made with seed = 1, and would now be made with seed = 2"):
         one.load()
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import urllib.request
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,9 +29,6 @@ from codeio.trainer.throughput import Work
 from codeio.trainer.trained import Position
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from tests.trainer.work import STAGE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def step_of(number: int) -> Step:
@@ -228,8 +225,8 @@ def test_an_error_is_told_as_what_it_means(error: BaseException, reason: str, co
 
 
 def test_a_full_disk_asks_for_nothing_that_a_run_cannot_change() -> None:
-    told = str(failure_of(OSError(errno.ENOSPC, "No space left on device")))
-    assert "make room on it or make it larger" in told
+    told = str(failure_of(OSError(errno.ENOSPC, "No space left on device"), folder=Path("/runs/a")))
+    assert told.startswith("the disk of /runs/a is full: make room on it or make it larger")
     assert "checkpoints." not in told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
@@ -111,9 +112,28 @@ def test_a_finished_stage_is_not_trained_again_nor_taken_for_another(
 
     assert (ended().reason, ended().details["step"]) == (Reason.COMPLETED, 10)
     described["spec"]["hyperparameters"]["learningRate"] = 0.02
-    with pytest.raises(RunError, match=r"learning_rate = 0\.01, and now it is 0\.02") as caught:
+    model = whole / "runs/tiny/models/reasoning"
+    with pytest.raises(RunError) as caught:
         ended()
     assert caught.value.exit_code is ExitCode.USER_ERROR
+    assert str(caught.value) == (
+        f"{model} was made with learningRate = 0.01, and would now be made with learningRate ="
+        " 0.02: put back what it was, give the run another name, or delete what is there"
+    )
+
+
+def test_a_stage_does_not_go_on_with_other_rows(tiny_model: Path, tmp_path: Path) -> None:
+    described = manifest(tiny_model, tmp_path)
+    killed_by("kill@5/0", 1, described)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(rows.read_text().replace("It is 0.", "It is 1."))
+    [ended] = run_ranks(1, stage, described)
+    place = tmp_path / "runs/tiny/checkpoints/reasoning/step-00000003"
+    assert ended["code"] == ExitCode.USER_ERROR
+    assert ended["message"] == (
+        f"the data have changed since {place} was made: {rows} holds other rows: put back what it"
+        " was, give the run another name, or delete what is there"
+    )
 
 
 def test_the_model_that_a_stage_begins_with_is_read_once(tiny_model: Path, tmp_path: Path) -> None:
@@ -144,7 +164,10 @@ def test_a_base_model_is_prompted_as_it_was_trained_and_stops_after_its_answer(
     described = manifest(base, tmp_path)
     described["spec"]["hyperparameters"]["steps"] = 40
     described["spec"]["checkpoints"]["everySteps"] = 100
-    assert run_ranks(1, stage, described)[0]["reason"] == Reason.COMPLETED
+    [ended] = run_ranks(1, stage, described)
+    assert ended["reason"] == Reason.COMPLETED
+    told = "reasoning: the model has no chat template: it is trained with the one built in here"
+    assert any(line.startswith(told) for line in ended["said"]) is (template is None)
 
     trained = tmp_path / "runs/tiny/models/reasoning"
     tokenizer = AutoTokenizer.from_pretrained(trained)
@@ -166,6 +189,7 @@ def test_a_killed_stage_goes_on_with_the_same_losses(
     killed_by(trap, 1, described)
     assert "step-00000003" in checkpoints(tmp_path)
     assert "step-00000006" not in checkpoints(tmp_path)
+    os.utime(tmp_path / "rows.jsonl", ns=(1, 1))  # the same rows, if written at another time
     [ended] = run_ranks(1, stage, described)
     assert ended["reason"] == Reason.COMPLETED
     assert losses(tmp_path) == losses(whole)
@@ -218,7 +242,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_anything_is_made_of_it(
 ) -> None:
     [ended] = run_ranks(1, stage, manifest(tiny_model, tmp_path), "nan@4/0")
     assert (ended["reason"], ended["code"]) == (Reason.NON_FINITE_LOSS, ExitCode.USER_ERROR)
-    assert "the loss of step 5 of reasoning is not finite: lower learningRate" in ended["message"]
+    assert ended["message"] == (
+        "the loss of step 5 of reasoning is not finite: lower learningRate or add warmupSteps in a"
+        " run of another name"
+    )
     assert checkpoints(tmp_path) == ["step-00000003"]
     assert list(losses(tmp_path)) == [1, 2, 3, 4]
 
@@ -229,6 +256,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
     described = manifest(tiny_model, tmp_path)
     [ended] = run_ranks(1, stage, described, "full-in-save@6/0")
     assert (ended["reason"], ended["code"]) == (Reason.STORAGE_FULL, ExitCode.USER_ERROR)
+    assert f"the disk of {tmp_path / 'runs/tiny'} is full: make room" in ended["message"]
     assert checkpoints(tmp_path) == ["step-00000003"]
     assert run_ranks(1, stage, described)[0]["reason"] == Reason.COMPLETED
     assert losses(tmp_path) == losses(whole)

@@ -153,13 +153,15 @@ def stage(manifest: dict[str, Any], trap: str | None = None) -> dict[str, Any]:
     stop = Stop()
     if trap:
         _set(trap, stop)
+    said: list[str] = []
+    Word.say = lambda _, line: said.append(line)  # type: ignore[method-assign]
     try:
         with TemporaryDirectory() as folder:
             word = Word(Path(folder), int(os.environ["RANK"]), "reasoning")
             outcome = run_stage(run, "reasoning", Places(run=run), stop=stop, word=word)
     except RunError as error:
         return {"reason": error.reason, "message": str(error), "code": error.exit_code}
-    return {"reason": outcome.reason, "details": outcome.details, "code": 0}
+    return {"reason": outcome.reason, "details": outcome.details, "code": 0, "said": said}
 
 
 def deadlines(manifest: dict[str, Any]) -> dict[str, timedelta]:

@@ -14,6 +14,7 @@ from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # What torch says of a write that came up short, whatever the system said.
 _SHORT_WRITE = ("unexpected pos", "file write failed", "failed writing file")
@@ -21,13 +22,13 @@ _ALLOCATOR = ("can't allocate memory", "not enough memory")
 _LOST_PEER = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe")
 
 
-def failure_of(error: BaseException) -> RunError:
-    """Return an error as what it means for the run."""
+def failure_of(error: BaseException, *, folder: Path | None = None) -> RunError:
+    """Return an error as what it means for the run; `folder` is where that writes."""
     for each in _with_causes(error):
         if isinstance(each, RunError):
             return each
     for each in _with_causes(error):
-        known = _known(each)
+        known = _known(each, folder)
         if known:
             return known
     return RunError(
@@ -73,12 +74,12 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 
-def _known(error: BaseException) -> RunError | None:
+def _known(error: BaseException, folder: Path | None) -> RunError | None:
     text, line = str(error).strip(), first_line(error)
     if isinstance(error, UsageError):
         return RunError(Reason.INVALID_SPEC, text)
     if isinstance(error, OSError) and is_full(error):
-        return _full(line)
+        return _full(folder)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return out_of_memory(line)
     if isinstance(error, (dist.DistNetworkError, dist.DistStoreError, dist.DistBackendError)):
@@ -86,7 +87,7 @@ def _known(error: BaseException) -> RunError | None:
     if isinstance(error, RuntimeError):
         lower = text.lower()
         if any(each in lower for each in _SHORT_WRITE):
-            return _full(line)
+            return _full(folder)
         if any(each in lower for each in _ALLOCATOR):
             return out_of_memory(line)
         if any(each in lower for each in _LOST_PEER):
@@ -94,11 +95,12 @@ def _known(error: BaseException) -> RunError | None:
     return None
 
 
-def _full(detail: str) -> RunError:
+def _full(folder: Path | None) -> RunError:
+    where = f" of {folder}" if folder else ""
     return RunError(
         Reason.STORAGE_FULL,
-        f"the disk is full ({detail}): make room on it or make it larger, then have the run go on;"
-        " what was saved before is whole",
+        f"the disk{where} is full: make room on it or make it larger, then have the run go on; what"
+        " was saved before is whole",
     )
 
 

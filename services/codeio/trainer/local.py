@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codeio.runtime.errors import UsageError
 from codeio.trainer.launch import Node, launch
+from codeio.trainer.lock import run_alone, step_alone
 from codeio.trainer.trained import outcome_of_trained
 from codeio.training_run.outcomes import Outcome, Reason
 from codeio.training_run.spec import EVALUATE_BEFORE, STAGES, steps_of
@@ -41,7 +42,7 @@ def run_step(
     except Exception as error:
         from codeio.trainer.failures import failure_of  # noqa: PLC0415  (slow)
 
-        raise failure_of(error) from error
+        raise failure_of(error, folder=places.folder) from error
 
 
 def train_locally(
@@ -53,8 +54,13 @@ def train_locally(
         Figures of all of it.
 
     Raises:
-        RunError: a step cannot be done.
+        RunError: a step cannot be done, or another process is at it.
     """
+    with run_alone(places.folder):
+        return _all_steps(run, places, say)
+
+
+def _all_steps(run: TrainingRun, places: Places, say: Callable[[str], None]) -> dict[str, Any]:
     nodes = run.spec.workers.nodes
     if nodes > 1:
         say(f"the {nodes} nodes are for a cluster: here the processes of one train")
@@ -84,7 +90,8 @@ def _evaluate(run: TrainingRun, step: str, places: Places, say: Callable[[str], 
 
     Stop().listen()
     when: Literal["before", "after"] = "before" if step == EVALUATE_BEFORE else "after"
-    return evaluate_run(run, places, when=when, say=say)
+    with step_alone(places.folder):
+        return evaluate_run(run, places, when=when, say=say)
 
 
 def _loss(value: float | None) -> str:

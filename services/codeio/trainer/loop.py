@@ -87,11 +87,7 @@ class Loop:
         loss = total / batch.learnt
         if not (math.isfinite(loss) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(loss) else "gradient"
-            raise RunError(
-                Reason.NON_FINITE_LOSS,
-                f"the {what} of step {step + 1} of {self.stage.name} is not finite: lower"
-                " learningRate, add warmupSteps, or set execution.precision to Float32",
-            )
+            raise self._not_finite(what, step)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - begun
@@ -111,6 +107,15 @@ class Loop:
                 )
             )
         return done, stops > 0
+
+    def _not_finite(self, what: str, step: int) -> RunError:
+        narrow = self.parallel.learner.dtype is not torch.float32
+        return RunError(
+            Reason.NON_FINITE_LOSS,
+            f"the {what} of step {step + 1} of {self.stage.name} is not finite:"
+            f" {'set execution.precision to Float32, or ' if narrow else ''}lower learningRate or"
+            " add warmupSteps in a run of another name",
+        )
 
     def _utilisation(self, speed: float, rows: Sequence[MicroBatch]) -> float | None:
         group = self.joined.group

@@ -13,9 +13,10 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from codeio.trainer import durable
 from codeio.trainer.allowance import preparation_workers
 from codeio.trainer.checkpoints import Checkpoints
-from codeio.trainer.data import open_corpus, prepare
+from codeio.trainer.data import PLAIN_TEMPLATE, open_corpus, prepare, template_of
 from codeio.trainer.failures import failure_of
 from codeio.trainer.group import COMPILED_DEADLINE, STEP_DEADLINE, Group
+from codeio.trainer.lock import step_alone
 from codeio.trainer.loop import Loop
 from codeio.trainer.model import Learner, Origin, empty_model, read_model, read_origin, write_model
 from codeio.trainer.optimiser import adamw
@@ -65,9 +66,10 @@ def run_stage(
         run=run, stage=stage, places=places, group=group, asked=asked, stop=stop, word=word
     )
     try:
-        return outcome_at(name, training.train())
+        with step_alone(places.folder) if group.first else nullcontext():
+            return outcome_at(name, training.train())
     except BaseException as error:
-        failure = failure_of(error)
+        failure = failure_of(error, folder=places.folder)
         if failure.exit_code is ExitCode.DISRUPTED:
             # A collective may have failed for what another process tells.
             failure = (None if stop.asked else group.told_error()) or failure
@@ -138,6 +140,11 @@ class _Training:
             return corpus, empty_model(self.model, self.folder), None
         self.word.say(f"{self.stage.name}: prepares data and model")
         origin = read_origin(self.model, self.folder)
+        if template_of(origin.tokenizer) == PLAIN_TEMPLATE:
+            self.word.say(
+                f"{self.stage.name}: the model has no chat template: it is trained with the one"
+                " built in here, which is saved with it"
+            )
         corpus = prepare(
             self.stage,
             tokenizer=origin.tokenizer,
@@ -159,7 +166,7 @@ class _Training:
             folder=self.places.checkpoints(self.stage.name),
             keep=self.spec.checkpoints.keep,
             joined=joined,
-            asked=self.asked | {"data": corpus.fingerprint},
+            asked=self.asked | corpus.contents,
             say=self.word.say,
         )
         position = checkpoints.load(learner, optimiser)

@@ -14,12 +14,13 @@
 """
 
 from codeio.trainer.data.corpus import IGNORED, Batch, Corpus, MicroBatch, open_corpus
-from codeio.trainer.data.masking import template_of
+from codeio.trainer.data.masking import PLAIN_TEMPLATE, template_of
 from codeio.trainer.data.preparation import prepare
 from codeio.trainer.data.store import CorpusSummary, SourceSummary
 
 __all__ = [
     "IGNORED",
+    "PLAIN_TEMPLATE",
     "Batch",
     "Corpus",
     "CorpusSummary",

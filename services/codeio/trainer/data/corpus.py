@@ -8,7 +8,7 @@ else; so a run that goes on from a checkpoint sees the same samples, on other ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,9 +77,9 @@ class Corpus:
         return self._store.summary
 
     @property
-    def fingerprint(self) -> str:
-        """Equal for equal samples: a checkpoint can tell whether it is of this corpus."""
-        return self._store.fingerprint
+    def contents(self) -> dict[str, Any]:
+        """Digests of what it was made of: a checkpoint can tell whether it is of this corpus."""
+        return self._store.made_of.digests
 
     def samples(self, step: int) -> NDArray[np.int64]:
         """Return the indices of the samples of a step, counted from 0, in order.

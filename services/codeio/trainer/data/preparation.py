@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeio.trainer.data.chats import IDS, chat_of, columns_of
+from codeio.trainer.data.contents import contents_of
 from codeio.trainer.data.corpus import Corpus, open_corpus
 from codeio.trainer.data.encoding import Encoder, encode_all
 from codeio.trainer.data.selection import Selector
-from codeio.trainer.data.store import VERSION, SourceSummary, Store, writing
+from codeio.trainer.data.store import MadeOf, SourceSummary, Store, note_files, writing
 from codeio.training_run.data.reading import read
 from codeio.training_run.data.sources import locate
 from codeio.training_run.outcomes import Reason, RunError
@@ -55,23 +56,28 @@ def prepare(  # noqa: PLR0913
     """
     encoder = Encoder(tokenizer, loss=stage.loss)
     sources = [locate(source, places) for source in stage.sources]
-    fingerprint = _fingerprint(stage, sources, encoder)
     ready = Store.open(folder)
-    if ready is None or ready.fingerprint != fingerprint:
+    made_of = MadeOf(
+        asked=_asked(stage, sources),
+        tokenizer=encoder.fingerprint,
+        files=contents_of(sources, ready.made_of.files if ready else {}),
+    )
+    if ready is None or not made_of.makes_the_same_as(ready.made_of):
         with writing(folder) as writer:
             summaries = tuple(
                 _write(rows, stage, encoder, writer, workers=workers) for rows in sources
             )
-            writer.finish(fingerprint=fingerprint, sources=summaries)
+            writer.finish(made_of, summaries)
+    elif made_of != ready.made_of:
+        note_files(folder, made_of)
     return open_corpus(folder, stage, seed=seed)
 
 
-def _fingerprint(stage: Stage, sources: list[Rows], encoder: Encoder) -> str:
-    """Return what changes with the samples and their tokens; not with order or weights."""
-    about = [VERSION, encoder.fingerprint, stage.max_length, stage.long_samples]
+def _asked(stage: Stage, sources: list[Rows]) -> str:
+    """Return what changes with what is made of rows; not with order or weights."""
+    about: list[Any] = [stage.max_length, stage.long_samples]
     for rows in sources:
-        chosen = rows.source.model_dump(mode="json", include={"format", "select"})
-        about += [rows.title, rows.identity, chosen]
+        about += [rows.title, rows.source.model_dump(mode="json", exclude={"weight"})]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

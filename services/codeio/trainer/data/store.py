@@ -3,7 +3,7 @@
     tokens.bin      int32, the samples behind one another; learnt ones as their complement
     ends.bin        int64 a sample: where it ends in tokens.bin
     learnt.bin      int32 a sample: how many of its tokens are learnt
-    corpus.json     what was counted, and of what it was made
+    corpus.json     what was counted, and of what it was made: the files' digests, the tokenizer's
 
 The folder is written beside its place and renamed when it is whole.
 """
@@ -18,7 +18,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from codeio.runtime.atomic import write_atomically
 from codeio.trainer import durable
+from codeio.trainer.data.contents import Content
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from codeio.trainer.data.encoding import Marked
 
-VERSION = 1
+VERSION = 2
 """Of the files; others are made again."""
 _CORPUS = "corpus.json"
 
@@ -78,6 +80,30 @@ class CorpusSummary:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class MadeOf:
+    """What the samples of a stage were made of."""
+
+    asked: str
+    """Digest of how: equal ones make the same samples of the same files."""
+    tokenizer: str
+    """Digest of the tokenizer with its chat template."""
+    files: dict[str, Content]
+    """By name; none of the hub's."""
+
+    @property
+    def digests(self) -> dict[str, Any]:
+        """Digests alone, as plain JSON."""
+        return {
+            "tokenizer": self.tokenizer,
+            "files": {name: each.sha256 for name, each in self.files.items()},
+        }
+
+    def makes_the_same_as(self, other: MadeOf) -> bool:
+        """Tell whether other samples would be the same."""
+        return (self.asked, self.digests) == (other.asked, other.digests)
+
+
 class Writer:
     """Appends samples to the files of a folder; see `writing`."""
 
@@ -100,11 +126,11 @@ class Writer:
         self._learnt.write(np.int32(learnt).tobytes())
         return learnt
 
-    def finish(self, *, fingerprint: str, sources: tuple[SourceSummary, ...]) -> None:
+    def finish(self, made_of: MadeOf, sources: tuple[SourceSummary, ...]) -> None:
         """Write what was counted."""
         about = {
             "version": VERSION,
-            "fingerprint": fingerprint,
+            "made_of": asdict(made_of),
             "sources": [asdict(source) for source in sources],
         }
         (self._folder / _CORPUS).write_text(json.dumps(about, indent=2))
@@ -138,12 +164,18 @@ def writing(folder: Path) -> Iterator[Writer]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def note_files(folder: Path, made_of: MadeOf) -> None:
+    """Write down that files were written anew with what they held before."""
+    about = json.loads((folder / _CORPUS).read_text())
+    about["made_of"] = asdict(made_of)
+    write_atomically(folder / _CORPUS, json.dumps(about, indent=2).encode())
+
+
 @dataclass(frozen=True)
 class Store:
     """The files of a folder, mapped into memory."""
 
-    fingerprint: str
-    """Of what they were made of: equal ones hold the same samples."""
+    made_of: MadeOf
     summary: CorpusSummary
     _tokens: NDArray[np.int32]
     _ends: NDArray[np.int64]
@@ -156,6 +188,8 @@ class Store:
             about: dict[str, Any] = json.loads((folder / _CORPUS).read_text())
             if about["version"] != VERSION:
                 return None
+            made_of = about["made_of"]
+            files = {name: Content(**each) for name, each in made_of["files"].items()}
             summary = CorpusSummary(
                 sources=tuple(SourceSummary(**source) for source in about["sources"])
             )
@@ -164,9 +198,9 @@ class Store:
                 _mapped(folder / "ends.bin", np.int64, summary.samples),
                 _mapped(folder / "learnt.bin", np.int32, summary.samples),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return cls(about["fingerprint"], summary, *mapped)
+        return cls(MadeOf(**{**made_of, "files": files}), summary, *mapped)
 
     def marked(self, sample: int) -> Marked:
         """Return the tokens of a sample."""

@@ -1,4 +1,4 @@
-"""Where rows lie, and what tells whether they are the same as before.
+"""Where rows lie.
 
 A path is a file of rows, whatever split it is, or a folder. In a folder a split is the file
 `SPLIT.parquet` or `SPLIT.jsonl`, or shards of it, `SPLIT-00000-of-00008.parquet`. They are
@@ -8,9 +8,9 @@ snapshot, in the folder of each format that is wanted.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from codeio.training_run.outcomes import Reason, RunError
@@ -50,9 +50,8 @@ class Rows:
     """What messages call it: its path or its name."""
     files: tuple[Path, ...] = ()
     """In the order of their names; none for a data set at the hub."""
-    identity: tuple[str, ...]
-    """Changes when the rows do. A name at the hub without a revision stays the same: a run
-    that goes on keeps the rows it began with."""
+    names: tuple[str, ...] = ()
+    """Of the files: the same wherever a volume is."""
 
 
 def locate(source: Source, places: Places) -> Rows:
@@ -64,11 +63,12 @@ def locate(source: Source, places: Places) -> Rows:
     path = places.path(source)
     if path is None:
         assert source.name is not None
-        identity: tuple[str, ...] = ("hub", source.name, source.revision or "", source.split)
-        return Rows(source=source, title=source.name, identity=identity)
+        return Rows(source=source, title=source.name)
     files = find_split(path, source.split, formats=(FORMAT_FOLDERS[source.format],))
-    identity = tuple(_identity(file) for file in files)
-    return Rows(source=source, title=str(path), files=tuple(files), identity=identity)
+    assert source.path is not None
+    inside = PurePath(source.volume, source.path.lstrip("/")) if source.volume else source.path
+    names = tuple(str(PurePath(inside, file.relative_to(path))) for file in files)
+    return Rows(source=source, title=str(path), files=tuple(files), names=names)
 
 
 def find_split(path: Path, split: str, *, formats: Sequence[str] = ()) -> list[Path]:
@@ -121,15 +121,3 @@ def files_of_split(folder: Path, split: str) -> list[Path]:
     kinds = {ending for _, ending, _ in found}
     best = next((ending for ending in _ENDINGS if ending in kinds), None)
     return [path for _, ending, path in found if ending == best]
-
-
-def _identity(file: Path) -> str:
-    """Return the file's digest where a snapshot's manifest tells it, else its size and time."""
-    about = file.stat()
-    for folder in (file.parent, file.parent.parent):
-        try:
-            digests = json.loads((folder / _MANIFEST).read_text())["sha256"]
-            return f"{digests[file.relative_to(folder).as_posix()]} {about.st_size}"
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return f"{file.name} {about.st_size} {about.st_mtime_ns}"
