@@ -149,7 +149,8 @@ def test_what_a_folder_holds_is_added_to_and_never_overwritten(
         options = mine | {f"--{name.replace('_', '-')}": each for name, each in changes.items()}
         return here(*arguments, *(word for each in options.items() for word in each))
 
-    code, out, err = call(model, *gsm, "--before", other)
+    searched = ("--decontaminate", local_file("gsm8k"))
+    code, out, err = call(model, *gsm, *searched, "--before", other)
     assert (code, "gsm8k: 2 questions" in err) == (0, True), err
     assert err.splitlines()[-1] == "1 suite in evaluation"
     kept = {file: file.read_bytes() for file in (tmp_path / "evaluation").rglob("*.jsonl")}
@@ -164,6 +165,7 @@ def test_what_a_folder_holds_is_added_to_and_never_overwritten(
     assert err.splitlines()[-1] == "2 suites in evaluation"
     told = json.loads((tmp_path / "evaluation/evaluation.json").read_text("utf-8"))
     assert told["settings"]["before"] == str(other)
+    assert told["contamination"]["suites"]["gsm8k"]["questions"] == 2
     code, out, err = call(model, *gsm)
     assert (code, "questions" in err) == (0, False), err
     assert table_of(out).keys() == table.keys()

@@ -76,7 +76,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     Example: codeio evaluate ./model --before ./base --suite logic --held-out out/dataset
     """
     with extra("evaluation"):
-        from codeio.evaluation.earlier import check_fits, earlier_in, model_in
+        from codeio.evaluation.earlier import check_fits, earlier_in, model_in, search_in
         from codeio.evaluation.measurement import Plan
         from codeio.evaluation.model import fastest_precision
         from codeio.evaluation.suites import all_suites, chosen_suites
@@ -127,7 +127,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
                 out,
                 before=before or model_in(out / "before"),
                 model=model,
-                searched=searched,
+                searched=searched or search_in(out),
                 as_json=as_json,
             )
         except RunError as error:

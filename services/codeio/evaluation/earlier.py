@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from codeio.evaluation.measurement import Plan
 
+TABLE = "evaluation.json"
+
 
 def check_fits(folder: Path, plan: Plan, *, model: Mapping[str, str]) -> None:
     """See that what is measured now can stand beside what a folder holds, answers in part too.
@@ -56,6 +58,15 @@ def model_in(folder: Path) -> str | None:
     """Return the model that a folder is of, if it holds anything."""
     models = (_header_in(file).get("model") for file in sorted(folder.glob("*.jsonl")))
     return next(filter(None, models), None)
+
+
+def search_in(out: Path) -> dict[str, Any] | None:
+    """Return what a table tells of text that its suites share with training data, if it does."""
+    try:
+        told = json.loads((out / TABLE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told.get("contamination") if isinstance(told, dict) else None
 
 
 def together(earlier: Measured, now: Measured, folder: Path) -> Measured:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from codeio.evaluation.comparison import report
 from codeio.evaluation.contamination import contamination
+from codeio.evaluation.earlier import TABLE
 from codeio.evaluation.held_out import held_out_from_hub
 from codeio.evaluation.measurement import Measured, Plan, measure, read_measured
 from codeio.evaluation.model import Model, find_model, fingerprint, name_of
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from codeio.training_run.manifest import TrainingRun
     from codeio.training_run.places import Places
     from codeio.training_run.spec import Evaluation
-
-_TABLE = "evaluation.json"
 
 
 def evaluate_run(  # noqa: PLR0913
@@ -160,7 +159,7 @@ def publish(  # noqa: PLR0913
     """Write `evaluation.json` and its pictures, say the table, and return the scores."""
     told = report(before, after, settings=settings, seed=settings["seed"])
     told["contamination"] = searched
-    write_report(folder / _TABLE, told)
+    write_report(folder / TABLE, told)
     scores = [Score.model_validate(each) for each in told["scores"]]
     for ending in ("svg", "png"):
         draw(scores, folder / f"evaluation.{ending}", title=title, baselines=told["baselines"])
@@ -205,7 +204,7 @@ def _add_search(run: TrainingRun, places: Places, plan: Plan, say: Callable[[str
         # The scores stand, whatever has become of the data since.
         searched = not_searched(error)
     write_report(places.evaluation / "contamination.json", searched)
-    file = places.folder / _TABLE
+    file = places.folder / TABLE
     told = json.loads(file.read_text(encoding="utf-8"))
     write_report(file, told | {"contamination": searched})
     say(shared_table(searched))
