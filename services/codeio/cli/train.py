@@ -61,8 +61,10 @@ def _on_this_machine(file: Path, volumes: list[str], *, as_json: bool) -> None:
 
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {file}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read {file}: it is no UTF-8 text") from error
         run = read_manifest(text, source=str(file))
         places = Places(run=run, volumes=_folders(volumes))
         try:

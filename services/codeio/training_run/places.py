@@ -7,6 +7,7 @@ CHECKPOINTS/RUN/
     tensorboard/           events of all stages
     evaluation/            answers and scores, before and after
     evaluation.json        the table, and evaluation.svg, its picture
+    .run.lock, .step.lock  held by whoever is at work here
 """
 
 from __future__ import annotations

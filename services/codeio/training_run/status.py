@@ -52,7 +52,7 @@ class StageStatus(Part):
 
 
 class Estimate(Part):
-    """A share with its bootstrap interval of 95 %."""
+    """A share with its interval of 95 %."""
 
     value: float
     low: float
