@@ -12,7 +12,7 @@ import fsspec
 
 from codeio.collect.row_files import ROW_ENDINGS, row_source
 from codeio.collect.source import Candidate, Unusable
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ class RemoteSource:
 
     def _failed(self, error: Exception) -> UsageError:
         # Each file system has errors of its own, all of which mean this to the user.
-        why = (str(error) or type(error).__name__).partition("\n")[0]
+        why = first_line(error)
         return UsageError(f"cannot read {self.name}: {why}; check the address and your access")
 
 

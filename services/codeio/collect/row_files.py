@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codeio.collect.rows import CODE_COLUMNS, NAMED_COLUMNS, bad_row, parse_line, read_row
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import UsageError, first_line
 from codeio.runtime.jsonl import open_bytes
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ParquetSource:
                         yield _parquet_row(row, f"row {number}")
             except (pa.ArrowException, OSError) as error:
                 raise UsageError(
-                    f"{self.name} is damaged after row {number}: {_first_line(error)}"
+                    f"{self.name} is damaged after row {number}: {first_line(error)}"
                 ) from error
 
     def _opened(self) -> pq.ParquetFile:
@@ -124,11 +124,11 @@ class ParquetSource:
             )
         except OSError as error:
             raise UsageError(
-                f"cannot read {self.name}: {error.strerror or _first_line(error)}"
+                f"cannot read {self.name}: {error.strerror or first_line(error)}"
             ) from error
         except pa.ArrowException as error:
             raise UsageError(
-                f"{self.name} is not a Parquet file: {_first_line(error)}; mend or rename it"
+                f"{self.name} is not a Parquet file: {first_line(error)}; mend or rename it"
             ) from error
 
 
@@ -183,7 +183,3 @@ def _is_text(schema: pa.Schema, name: str) -> bool:
 
 def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

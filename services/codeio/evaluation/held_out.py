@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.evaluation.hub import UNREACHED, reach_hub
 from codeio.evaluation.rows import NotMeasurable, Question
+from codeio.runtime.errors import first_line
 from codeio.training_run.data.reading import read_files
 from codeio.training_run.data.sources import find_split
 from codeio.training_run.outcomes import Reason, RunError
@@ -82,7 +83,7 @@ def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
     except Exception as error:
         if not reached:
             raise NotMeasurable(UNREACHED) from error
-        said = str(error).strip().partition("\n")[0][:200]
+        said = first_line(error)[:200]
         raise NotMeasurable(f"{name} could not be downloaded: {said}") from error
 
 

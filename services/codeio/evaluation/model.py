@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeio.evaluation.harness import quiet
 from codeio.evaluation.hub import reach_hub
+from codeio.runtime.errors import first_line
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from codeio.training_run.precision import is_slow_in_bfloat16
 
@@ -216,5 +217,6 @@ def _size(where: dict[str, str], dtype: Any) -> int:
 
 
 def _cannot_load(model: str | Path, error: Exception) -> RunError:
-    said = str(error).strip().partition("\n")[0]
-    return RunError(Reason.MODEL_NOT_FOUND, f"the model {model} cannot be loaded: {said}")
+    return RunError(
+        Reason.MODEL_NOT_FOUND, f"the model {model} cannot be loaded: {first_line(error)}"
+    )

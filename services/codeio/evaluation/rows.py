@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeio.evaluation.hub import UNREACHED, reach_hub
+from codeio.runtime.errors import first_line
 from codeio.training_run.data.reading import Row, read_files
 from codeio.training_run.data.sources import files_of_split, find_split
 from codeio.training_run.outcomes import Reason, RunError
@@ -164,5 +165,4 @@ def _korbench_from_hub(name: str) -> Path:
 
 def _why(part: Part, error: Exception) -> str:
     config = f" ({part.config})" if part.config else ""
-    said = str(error).strip().partition("\n")[0]
-    return f"{part.hub}{config} could not be downloaded: {said[:200] or type(error).__name__}"
+    return f"{part.hub}{config} could not be downloaded: {first_line(error)[:200]}"

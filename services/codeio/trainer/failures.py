@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.checkpoint.api import CheckpointException
 
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import UsageError, first_line
 from codeio.trainer.durable import is_full
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
@@ -68,14 +68,8 @@ def cannot_meet(detail: str) -> RunError:
     )
 
 
-def first_line(error: BaseException) -> str:
-    """Return the beginning of what an error says, or its kind."""
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
-
-
 def _known(error: BaseException, folder: Path | None) -> RunError | None:
-    text, line = str(error).strip(), first_line(error)
+    text, line = str(error).strip(), first_line(error)[:300]
     if isinstance(error, UsageError):
         return RunError(Reason.INVALID_SPEC, text)
     if isinstance(error, OSError) and is_full(error):

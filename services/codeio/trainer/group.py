@@ -24,7 +24,8 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore
 
-from codeio.trainer.failures import cannot_meet, first_line, lost_peer
+from codeio.runtime.errors import first_line
+from codeio.trainer.failures import cannot_meet, lost_peer
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Group:
                 try:
                     told = self._told(store)
                 except RuntimeError as error:
-                    told = lost_peer(f"the first node is gone ({first_line(error)})")
+                    told = lost_peer(f"the first node is gone ({first_line(error)[:300]})")
                 if told:
                     end(told)
                     return
@@ -202,7 +203,7 @@ class Group:
         except (dist.DistNetworkError, dist.DistStoreError, torch.OutOfMemoryError):
             raise  # it was not for want of a network
         except RuntimeError as error:
-            raise cannot_meet(first_line(error)) from error
+            raise cannot_meet(first_line(error)[:300]) from error
         return joined
 
 

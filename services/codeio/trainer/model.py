@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from codeio.runtime.errors import first_line
 from codeio.trainer.attention import NAME, Samples
 from codeio.trainer.data import IGNORED, template_of
 from codeio.trainer.data.masking import Renderer
@@ -233,7 +234,7 @@ def _place(model: Model, folder: Path | None, *parts: Literal["weights", "tokeni
 
 
 def _not_found(model: Model, folder: Path | None, what: str, error: Exception) -> RunError:
-    detail = str(error).strip().partition("\n")[0]
+    detail = first_line(error)
     if folder is None:
         said = f"there is no {what} named {model.name} at the hub that can be read: {detail}"
     else:

@@ -128,9 +128,7 @@ def _stages(  # noqa: PLR0913
 def _succeeded(old: StageStatus, job: StepJob | None) -> StageStatus:
     if job is None:
         return old
-    result = job.result
-    details = result.details if result is not None else {}
-    tokens = _number(details.get("tokens"))
+    told = _told(job)
     return old.model_copy(
         update={
             "state": "Succeeded",
@@ -138,8 +136,8 @@ def _succeeded(old: StageStatus, job: StepJob | None) -> StageStatus:
             "pod": old.pod or _pod_name(job),
             "start_time": old.start_time or job.start_time,
             "completion_time": old.completion_time or job.stopped_at,
-            "loss": old.loss if (loss := _number(details.get("loss"))) is None else loss,
-            "tokens": old.tokens if tokens is None else round(tokens),
+            "loss": told.get("loss", old.loss),
+            "tokens": round(told["tokens"]) if "tokens" in told else old.tokens,
         }
     )
 
@@ -205,13 +203,18 @@ def _ended(progress: Progress | None, jobs: Mapping[str, StepJob]) -> Progress |
     job = jobs.get(progress.stage) if progress is not None else None
     if progress is None or job is None or not job.is_complete or job.result is None:
         return progress
-    told = {
+    rest = {"step": progress.steps or progress.step, "seconds_left": 0.0}
+    return readable(Progress.model_validate(progress.model_dump() | rest | _told(job)))
+
+
+def _told(job: StepJob) -> dict[str, float]:
+    """Return the figures with which a step ended."""
+    details = job.result.details if job.result is not None else {}
+    return {
         name: value
         for name in ("step", "tokens", "loss")
-        if (value := _number(job.result.details.get(name))) is not None
+        if (value := _number(details.get(name))) is not None
     }
-    rest = {"step": progress.steps or progress.step, "seconds_left": 0.0}
-    return readable(Progress.model_validate(progress.model_dump() | rest | told))
 
 
 def _scores(jobs: Mapping[str, StepJob]) -> tuple[Score, ...]:

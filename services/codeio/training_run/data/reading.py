@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import UsageError, first_line
 from codeio.runtime.jsonl import open_bytes
 from codeio.training_run.data.sources import FORMAT_FOLDERS, PARQUET_ENDINGS
 from codeio.training_run.outcomes import Reason, RunError
@@ -86,7 +86,7 @@ def _parquet(path: Path, wanted: Wanted | None) -> Iterator[Row]:
                     number += 1
                     yield Row(str(path), number, values)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        said = str(error).partition("\n")[0]
+        said = first_line(error)
         raise RunError(
             Reason.INVALID_DATA, f"{path} cannot be read after row {number}: {said}; mend it"
         ) from error
@@ -168,7 +168,7 @@ def _hub(rows: Rows, wanted: Wanted | None) -> Iterator[Row]:
     # The library, and what it reads with, tell of an absent network, of a name that is not there
     # and of a split that is not there by errors of many kinds.
     except Exception as error:
-        said = str(error).partition("\n")[0]
+        said = first_line(error)
         raise HubError(
             Reason.INVALID_DATA,
             f"{rows.title} cannot be read from the hub ({type(error).__name__}: {said}): check the"
