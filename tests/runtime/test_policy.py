@@ -81,3 +81,14 @@ def test_a_failure_that_counts_decides_over_one_that_does_not() -> None:
     )
     assert isinstance(outcome, Retry)
     assert outcome.counts
+
+
+def test_what_the_interpreter_itself_got_wrong_is_tried_again_and_not_for_ever() -> None:
+    """Threads that parse side by side share a counter in Python 3.11; now and then it is off."""
+    policy = Policy("normalizer", WorkerSettings(attempts=2))
+    error = SystemError("AST constructor recursion depth mismatch (before=99, after=26)")
+    first = policy.judge(error, message=MESSAGE, record=None, attempt=1)
+    assert isinstance(first, Retry)
+    assert first.counts
+    last = policy.judge(error, message=MESSAGE, record=None, attempt=2)
+    assert isinstance(last, DeadLetter)

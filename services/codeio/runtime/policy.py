@@ -7,6 +7,7 @@
 | `Rejected`         | becomes a `Rejection`                                            |
 | `Overloaded`       | is tried again after a while, for ever                           |
 | `TransientError`   | is tried again after a while, at last becomes a `DeadLetter`     |
+| `SystemError`      | the same: Python 3.11 raises it where threads parse side by side |
 | anything else      | becomes a `DeadLetter`                                           |
 """
 
@@ -81,8 +82,9 @@ class Policy:
                 return rejection
         if isinstance(cause, Overloaded):
             return Retry(self._wait(turned_away + 1, cause.retry_after), counts=False)
-        if isinstance(cause, TransientError) and attempt < self.settings.attempts:
-            return Retry(self._wait(attempt, cause.retry_after))
+        if isinstance(cause, TransientError | SystemError) and attempt < self.settings.attempts:
+            named = cause.retry_after if isinstance(cause, TransientError) else None
+            return Retry(self._wait(attempt, named))
         letter = DeadLetter(
             topic=message.partition.topic,
             partition=message.partition.number,
@@ -147,7 +149,7 @@ def _rank(error: Exception) -> int:
             return 1
         case Overloaded():
             return 4
-        case TransientError():
+        case TransientError() | SystemError():
             return 3
         case Rejected():
             return 5
