@@ -166,7 +166,7 @@ def test_a_model_that_is_not_there_is_named(tiny_model: Path, tmp_path: Path) ->
     damaged = shutil.copytree(tiny_model, tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"nothing")
     assert f"the model in {damaged} cannot be read (" in message(damaged)
-    with pytest.raises(RunError, match="named no/such at the hub"):
+    with pytest.raises(RunError, match=r"^the hub cannot be reached, .* has no tokenizer named"):
         read_tokenizer(Model(name="no/such"), None)
 
 

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeio.evaluation.hub import UNREACHED, reach_hub
 from codeio.evaluation.rows import NotMeasurable, Question
 from codeio.runtime.errors import first_line
 from codeio.training_run.data.reading import read_files
 from codeio.training_run.data.sources import find_split
+from codeio.training_run.hub import UNREACHED, reach_hub
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:

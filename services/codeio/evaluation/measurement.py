@@ -18,7 +18,6 @@ from codeio.evaluation.baselines import baselines_of
 from codeio.evaluation.execution import check_verifier, grade
 from codeio.evaluation.harness import ask
 from codeio.evaluation.held_out import held_out_questions
-from codeio.evaluation.hub import UNREACHED
 from codeio.evaluation.model import out_of_memory
 from codeio.evaluation.results import (
     Item,
@@ -30,6 +29,7 @@ from codeio.evaluation.results import (
 )
 from codeio.evaluation.rows import NotMeasurable, Question, choose, read_questions
 from codeio.evaluation.suites import held_out_suites
+from codeio.training_run.hub import UNREACHED
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:

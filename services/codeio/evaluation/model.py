@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeio.evaluation.harness import quiet
-from codeio.evaluation.hub import reach_hub
 from codeio.runtime.errors import first_line
+from codeio.training_run.hub import reach_hub
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from codeio.training_run.precision import is_slow_in_bfloat16
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeio.evaluation.hub import UNREACHED, reach_hub
 from codeio.runtime.errors import first_line
 from codeio.training_run.data.reading import Row, read_files
 from codeio.training_run.data.sources import files_of_split, find_split
+from codeio.training_run.hub import UNREACHED, reach_hub
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from codeio.trainer.attention import NAME, Samples
 from codeio.trainer.data import IGNORED, template_of
 from codeio.trainer.data.masking import Renderer
 from codeio.trainer.head import summed_loss
+from codeio.training_run.hub import UNREACHED, reach_hub
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ _FILES = {
 def _place(model: Model, folder: Path | None, *parts: Literal["weights", "tokenizer"]) -> str:
     """Return what a library finds the model by; in a folder such parts of it must be there."""
     if folder is None:
+        reach_hub()
         return str(model.name)
     lacking = None if (folder / "config.json").is_file() else f"there is no model in {folder}"
     for part in parts:
@@ -235,7 +237,12 @@ def _place(model: Model, folder: Path | None, *parts: Literal["weights", "tokeni
 
 def _not_found(model: Model, folder: Path | None, what: str, error: Exception) -> RunError:
     detail = first_line(error)
-    if folder is None:
+    if folder is None and not reach_hub():
+        said = (
+            f"{UNREACHED}, and its cache here has no {what} named {model.name}: let pods reach it,"
+            " or download the model and name its path"
+        )
+    elif folder is None:
         said = f"there is no {what} named {model.name} at the hub that can be read: {detail}"
     else:
         said = f"the {what} in {folder} cannot be read ({detail}): write it anew, or name another"

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from codeio.runtime.errors import UsageError, first_line
 from codeio.runtime.jsonl import open_bytes
 from codeio.training_run.data.sources import FORMAT_FOLDERS, PARQUET_ENDINGS
+from codeio.training_run.hub import UNREACHED, reach_hub
 from codeio.training_run.outcomes import Reason, RunError
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def _listed(path: Path, stream: IO[bytes]) -> Iterator[Row]:
 
 
 def _hub(rows: Rows, wanted: Wanted | None) -> Iterator[Row]:
+    reached = reach_hub()
     # Seconds to import, and only some runs need it.
     import datasets  # noqa: PLC0415
 
@@ -168,9 +170,9 @@ def _hub(rows: Rows, wanted: Wanted | None) -> Iterator[Row]:
     # The library, and what it reads with, tell of an absent network, of a name that is not there
     # and of a split that is not there by errors of many kinds.
     except Exception as error:
-        said = first_line(error)
+        said = f"{type(error).__name__}: {first_line(error)}" if reached else UNREACHED
         raise HubError(
             Reason.INVALID_DATA,
-            f"{rows.title} cannot be read from the hub ({type(error).__name__}: {said}): check the"
-            " name, the revision, the split and the network, or download it and name its path",
+            f"{rows.title} cannot be read from the hub ({said}): check the name, the revision, the"
+            " split and the network, or download it and name its path",
         ) from error

@@ -1,11 +1,13 @@
-"""Whether the hub can be reached, which is asked once."""
+"""Whether the hub can be reached, which a process finds out once."""
 
 from __future__ import annotations
 
 import os
+import time
 
 _SECONDS = 5.0
-
+_WAITS = (1.0, 3.0)
+"""Seconds before another try: the network of a pod may begin after the pod does."""
 
 UNREACHED = "the hub cannot be reached"
 
@@ -19,15 +21,26 @@ def reach_hub() -> bool:
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "30")
     import datasets  # noqa: PLC0415
-    import httpx  # noqa: PLC0415
     from huggingface_hub import constants  # noqa: PLC0415
 
     if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
         return False
-    try:
-        httpx.head(constants.ENDPOINT, timeout=_SECONDS)
-    except httpx.HTTPError:
-        constants.HF_HUB_OFFLINE = True
-        datasets.config.HF_HUB_OFFLINE = True
-        return False
-    return True
+    if _answers():
+        return True
+    constants.HF_HUB_OFFLINE = True
+    datasets.config.HF_HUB_OFFLINE = True
+    return False
+
+
+def _answers() -> bool:
+    import httpx  # noqa: PLC0415
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    for wait in (0.0, *_WAITS):
+        time.sleep(wait)
+        try:
+            httpx.head(constants.ENDPOINT, timeout=_SECONDS)
+        except httpx.HTTPError:
+            continue
+        return True
+    return False
