@@ -39,7 +39,7 @@ def study(plan: Plan, *, page: Path) -> None:
     pool = examples(data_set, "train", tokens=tokens, plan=plan)
     by_part = held_out(data_set, "test", tokens=tokens, plan=plan)
     questions = [question for part in by_part.values() for question in part]
-    laboratory = Laboratory(plan, model, tokens, pool, questions, Progress(1))
+    laboratory = Laboratory(plan, model, tokens, pool, questions, Progress())
     laboratory.run()
     outcome = evaluate(_asked(laboratory), questions, resamples=plan.resamples)
     found = {

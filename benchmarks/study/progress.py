@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 class Progress:
     """Work in units of about a second on two quiet cores."""
 
-    units: float
-    """All that is to be done now; what was done by an earlier call is not counted."""
+    units: float = 0.0
+    """All that is to be done now, once that is known; what an earlier call did is not counted."""
     done: float = 0.0
     begun: float = field(default_factory=time.monotonic)
 

@@ -250,6 +250,22 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_anything_is_made_of_it(
     assert list(losses(tmp_path)) == [1, 2, 3, 4]
 
 
+def test_a_warm_up_that_outlasts_an_epoch_is_refused_before_a_step(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    described = manifest(tiny_model, tmp_path)
+    described["spec"]["hyperparameters"] |= {"epochs": 0.5, "warmupSteps": 5}
+    [ended] = run_ranks(1, stage, described)
+    assert (ended["reason"], ended["code"]) == (Reason.INVALID_SPEC, ExitCode.USER_ERROR)
+    assert ended["message"] == (
+        "a warm-up of 5 steps must be shorter than the stage reasoning, which has 5 with these"
+        " data: lower warmupSteps"
+    )
+    described["spec"]["hyperparameters"]["warmupSteps"] = 4
+    described["metadata"]["name"] = "shorter"
+    assert run_ranks(1, stage, described)[0]["reason"] == Reason.COMPLETED
+
+
 def test_a_full_disk_keeps_the_checkpoint_before(
     tiny_model: Path, tmp_path: Path, whole: Path
 ) -> None:

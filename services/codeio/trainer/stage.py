@@ -24,7 +24,7 @@ from codeio.trainer.parallel import spread
 from codeio.trainer.progress import Reporter
 from codeio.trainer.trained import Position, asked_of, note_trained, outcome_at
 from codeio.training_run.environment import METRICS_PORT
-from codeio.training_run.outcomes import ExitCode
+from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from codeio.training_run.precision import is_slow_in_bfloat16
 from codeio.training_run.recipes import Stage, stage_of
 from codeio.training_run.spec import STAGES, Model
@@ -153,9 +153,19 @@ class _Training:
             seed=self.spec.seed,
             workers=preparation_workers(self.spec.workers),
         )
+        self._check_warm_up(corpus.steps)
         model = read_model(self.model, self.folder)
         self.group.tell("preparation")
         return corpus, model, origin
+
+    def _check_warm_up(self, steps: int) -> None:
+        """Refuse a warm-up without end; how long epochs are is known only now."""
+        if self.stage.warmup_steps >= steps:
+            raise RunError(
+                Reason.INVALID_SPEC,
+                f"a warm-up of {self.stage.warmup_steps} steps must be shorter than the stage"
+                f" {self.stage.name}, which has {steps} with these data: lower warmupSteps",
+            )
 
     def _steps(
         self, learner: Learner, corpus: Corpus, joined: Joined, reporter: Reporter | None
