@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from benchmarks.study.tokens import Tokens
 
-# Tokens of prompts and answers that a batch holds, so that memory and waste stay small.
-_TOKENS_AT_ONCE = 16_384
+# Tokens of prompts and answers that a batch holds: a GiB of keys and values. With few answers at
+# a time the weights are read for little.
+_TOKENS_AT_ONCE = 49_152
 
 
 def answer_all(  # noqa: PLR0913
