@@ -70,8 +70,10 @@ class Plan:
     longest_answer: int = 64
     """Tokens of the answer alone; longer ones are neither taught nor asked for."""
 
-    learning_rate: float = 1e-4
-    batch_size: int = 8
+    learning_rate: float = 5e-4
+    batch_size: int = 4
+    """With this rate chosen by the loss of one pass of the main arm, where no sample is seen twice:
+    0.48 over its last third, to 0.55 with 1e-4 and batches of 8. No question had a say."""
     tokens_per_device: int = 2048
     """Of samples that go through the model together; it changes no result but by rounding."""
 
