@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +16,10 @@ from codeio.dataset import export
 from codeio.evaluation import evaluate_run, measurement, of_run
 from codeio.runtime.listening import listen
 from codeio.runtime.settings import DatasetSettings
+from codeio.trainer.launch import Node
+from codeio.trainer.local import run_step
 from codeio.training_run.manifest import parse_manifest
-from codeio.training_run.outcomes import MESSAGE_BYTES, Outcome, Reason, RunError
+from codeio.training_run.outcomes import MESSAGE_BYTES, ExitCode, Outcome, Reason, RunError
 from codeio.training_run.places import Places
 from codeio.training_run.scores import MEAN, pack_scores
 from codeio.training_run.status import Estimate, Progress, Score
@@ -279,6 +283,33 @@ def test_the_table_is_there_before_training_data_is_searched(
     told = json.loads(file.read_text())
     assert told["contamination"] == {"not_measured": "the rows are gone", "suites": {}}
     assert "was not searched for text of suites: the rows are gone" in capsys.readouterr().out
+
+
+def test_a_signal_during_the_search_ends_the_step_and_is_no_finding(
+    gsm8k: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> Iterator[tuple[str, Values]]:
+        signal.raise_signal(signal.SIGTERM)
+        yield "", {}
+
+    places = Places(run=gsm8k)
+    load = partial(answering, "gsm8k", 2)
+    monkeypatch.setattr("codeio.evaluation.evaluate_run", partial(evaluate_run, load=load))
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with monkeypatch.context() as there:
+            there.setattr(of_run, "training_rows", read)
+            with pytest.raises(RunError, match="told to stop") as ended:
+                run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
+        assert ended.value.exit_code is ExitCode.DISRUPTED
+        assert not (places.evaluation / "contamination.json").exists()
+        monkeypatch.setattr(of_run, "training_rows", lambda *_: [("rows", {"text": "none"})])
+        outcome = run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
+        assert outcome.reason == Reason.COMPLETED
+        assert (places.evaluation / "contamination.json").exists()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def test_other_settings_ask_again(gsm8k: TrainingRun) -> None:

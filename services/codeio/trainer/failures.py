@@ -10,6 +10,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from codeio.runtime.errors import UsageError, first_line
 from codeio.trainer.durable import is_full
+from codeio.trainer.stopping import ToldToStop, stopped
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _LOST_PEER = ("gloo", "nccl", "connection closed", "connection reset", "broken p
 def failure_of(error: BaseException, *, folder: Path | None = None) -> RunError:
     """Return an error as what it means for the run; `folder` is where that writes."""
     for each in _with_causes(error):
+        if isinstance(each, ToldToStop):
+            return stopped()
         if isinstance(each, RunError):
             return each
     for each in _with_causes(error):

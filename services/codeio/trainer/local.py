@@ -39,7 +39,7 @@ def run_step(
         return ended.outcome
     try:
         return _evaluate(run, step, places, say)
-    except Exception as error:
+    except BaseException as error:
         from codeio.trainer.failures import failure_of  # noqa: PLC0415  (slow)
 
         raise failure_of(error, folder=places.folder) from error

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+class ToldToStop(BaseException):
+    """A signal came. No library that bears with errors is to bear with this."""
+
+
 class Stop:
     """Heeds the signals of its process from `listen` on."""
 
@@ -39,7 +43,7 @@ class Stop:
     def _hear(self, *_: object) -> None:
         heard, self.asked = self.asked, True
         if not (heard or self._deferred):
-            raise stopped()
+            raise ToldToStop
 
 
 def stopped(where: str = "") -> RunError:
