@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,7 +66,12 @@ ANSWERS: dict[str, tuple[Callable[[Any], str], Callable[[Any], str], str, str]] 
         "Thus $\\boxed{123}$.",
         "Thus nothing.",
     ),
-    "drop": (lambda row: row["question"], drop_answer, "eleven elephants", "?"),
+    "drop": (
+        lambda row: row["question"],
+        lambda row: f"In all 3.5, it says. So [[no]], or rather [[{drop_answer(row)}]].",
+        "So it is [[eleven elephants]].",
+        "?",
+    ),
     "mmlu-stem": (
         lambda row: row["question"],
         lambda row: f"The answer is ({'ABCD'[row['answer']]}).",
@@ -102,6 +108,28 @@ def test_ten_rows(name: str) -> None:
     assert [answer.id for answer in answers] == [question.id for question in questions]
     assert len({question.id for question in questions}) == 10
     assert lm.limits == {33}
+
+
+@pytest.mark.parametrize(
+    ("spans", "said", "score"),
+    [
+        (["3.5"], "It took 3 days. Half of 7 is [[3.5]].", 1.0),
+        (["3.5"], "It is [[3]].", 0.0),
+        (["3.5"], "It is 3.5, which stands in no brackets.", 0.0),
+        (["North Wales", "Kent"], "Both: [[Kent; the north Wales]]", 1.0),
+        (["North Wales", "Kent"], "One: [[Wales]]", 0.33),
+    ],
+)
+def test_drop_takes_the_marked_answer_whole(spans: list[str], said: str, score: float) -> None:
+    suite, (question, *_) = ten_questions("drop")
+    row = question.row
+    right = row["answer"] | {"number": "", "spans": spans}
+    row = row | {"answer": right, "validated_answers": {"number": [], "date": [], "spans": []}}
+    (answer,) = ask(
+        Scripted(lambda _: said), suite, [replace(question, row=row)], max_new_tokens=8, seed=0
+    )
+    assert answer.score == pytest.approx(score)
+    assert answer.target == "; ".join(spans)
 
 
 def test_winogrande_compares_two_sentences() -> None:

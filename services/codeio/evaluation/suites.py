@@ -2,8 +2,9 @@
 
 They are those of the paper (section 3.1), sorted into five categories, with
 LiveBench beside them. Where lm-evaluation-harness has a task, it is used as it
-is, but for the split and the data; the rest are in `tasks/`. Its own CRUXEval
-task is not used: it runs what a model wrote in this process, and samples.
+is, but for the split and the data; the rest are in `tasks/`. Two of its tasks
+are not used: CRUXEval's runs what a model wrote in this process, and samples;
+DROP's ends an answer at the first full stop.
 """
 
 from __future__ import annotations
@@ -255,9 +256,9 @@ def all_suites() -> dict[str, Suite]:
         Suite(
             name="drop",
             category="commonsense",
-            scored="F1 of the words of the answer (0-shot)",
-            folder=theirs / "drop",
-            parts=(Part(task="drop", hub="EleutherAI/drop"),),
+            scored="F1 of the words of the answer in double brackets, after any reasoning (0-shot)",
+            folder=OWN_TASKS,
+            parts=(Part(task="codeio_drop", hub="EleutherAI/drop"),),
             split="validation",
             columns=("query_id", "passage", "question", "answer", "validated_answers"),
             question=("passage", "question"),

@@ -11,8 +11,8 @@ import operator
 import re
 from typing import Any
 
-_DOUBLE = re.compile(r"\[\[\s*(.*?)\s*\]\](?!\])", re.DOTALL)
-_BOXED = re.compile(r"\\boxed\{(.*?)\}", re.DOTALL)
+from codeio.evaluation.tasks.marked import marked
+
 _OPERATORS = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -22,15 +22,9 @@ _OPERATORS = {
 
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
-    said, truth = _bracketed(results[0]), _bracketed(doc["answer"]) or doc["answer"]
+    said, truth = marked(results[0]), marked(doc["answer"]) or doc["answer"]
     right = said is not None and _right(said, truth, doc["category"], str(doc["rule_id"]))
     return {"exact_match": float(right)}
-
-
-def _bracketed(text: str) -> str | None:
-    """Return what the last double brackets hold, or else the last box."""
-    found = _DOUBLE.findall(text) or _BOXED.findall(text)
-    return found[-1] if found else None
 
 
 def _right(said: str, truth: str, kind: str, rule: str) -> bool:
