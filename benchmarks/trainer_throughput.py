@@ -156,7 +156,7 @@ def settle(device: torch.device) -> float:
 
 def ours(shape: str, device: torch.device, steps: int, limit: int, **execution: Any) -> Speed:
     group = Group(rank=0, world=1, device=device, store=HashStore())
-    with group.joined(deadline=COMPILED_DEADLINE):
+    with group.joined() as joined, joined.within(COMPILED_DEADLINE):
         settings = Execution.model_validate({"tokens_per_device": limit, **execution})
         narrow = settings.precision == "BFloat16"
         learner = Learner(

@@ -7,6 +7,7 @@ of L layers of width d over s tokens, at each token.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,7 +34,9 @@ def peak_of(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((peak for part, peak in _PEAKS.items() if part in name), None)
+    # As words: an L40 is no L4.
+    fitting = (peak for part, peak in _PEAKS.items() if re.search(rf"\b{part}\b", name))
+    return next(fitting, None)
 
 
 class Work:
