@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict, replace
@@ -33,6 +34,7 @@ _POLITE = 10
 def study(plan: Plan, *, page: Path) -> None:
     """Do what is left of a plan and write what came out."""
     begun = time.monotonic()
+    plan.claim(precision=precision())
     model = prepare_model(plan.folder / "model")
     data_set = make_data_set(plan.folder / "run")
     tokens = Tokens(model)
@@ -144,7 +146,10 @@ def main() -> None:
     os.nice(_POLITE)
     plan = replace(DEMO if arguments.demo else STUDY, folder=arguments.folder)
     page = arguments.folder / "demo.md" if arguments.demo else Path("docs/study.md")
-    study(plan, page=page)
+    try:
+        study(plan, page=page)
+    except FileExistsError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

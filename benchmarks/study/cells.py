@@ -2,6 +2,7 @@
 
 In the study's folder:
 
+    plan.json                  what all of it depends on
     model/                     the untouched model
     run/                       what `codeio run` made: the data
     cells/NAME/train.jsonl     what a cell is trained on
@@ -117,7 +118,6 @@ class Laboratory:
 
         Raises:
             CalledProcessError: `codeio train` failed; it said why.
-            FileExistsError: the cell was begun by another plan.
         """
         place, runs = self.folder(cell.name), self.plan.folder / "runs"
         model = runs / cell.name / "models" / "reasoning"
@@ -128,11 +128,8 @@ class Laboratory:
         )
         file = place / "run.yaml"
         asked = manifest(cell, self.plan, model=self.model, rows=place / "train.jsonl", runs=runs)
-        text = yaml.safe_dump(asked, sort_keys=False)
-        if file.exists() and file.read_text() != text:
-            raise FileExistsError(f"{place} was begun by another plan: remove it and {runs}")
         write_rows(chats, place / "train.jsonl")
-        file.write_text(text)
+        file.write_text(yaml.safe_dump(asked, sort_keys=False))
         self.progress.say(f"{cell.name}: trains on {len(chats)} samples")
         begun = time.monotonic()
         told = subprocess.run(

@@ -1,8 +1,8 @@
 """Runs the recipe on packages of PyPI; chooses examples and held-out questions.
 
 The split is the data set's own: by program, after near duplicates were removed.
-What is asked has prompts and answers no longer than what was learnt; what the
-teacher said to it has no say.
+What is asked has prompts and answers no longer than what was learnt. It is a
+sample too: a question whose answer the teacher found, though not in how many words.
 """
 
 from __future__ import annotations

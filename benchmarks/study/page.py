@@ -140,11 +140,12 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
         )
     yield ""
     yield (
-        "Questions come from held-out programs (the data set's own split, by program, after near"
-        " duplicates were removed) and from random functions: a grammar of statements over text,"
-        " numbers, lists and dicts that no package holds. Each arm is asked in the form that it"
-        " was trained in, greedily; answers are judged by the verifier's rules, a predicted input"
-        " by executing it. One that cannot be read is wrong, and counted apart."
+        "Questions come from held-out programs (samples of the data set's own split, by program,"
+        " after near duplicates were removed: the teacher has answered them) and from random"
+        " functions: a grammar of statements over text, numbers, lists and dicts that no package"
+        " holds. Each arm is asked in the form that it was trained in, greedily; answers are judged"
+        " by the verifier's rules, a predicted input by executing it. One that cannot be read is"
+        " wrong, and counted apart."
     )
     yield ""
     yield "## Scores"

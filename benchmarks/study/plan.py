@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -92,6 +93,23 @@ class Plan:
     answer_tokens: int = 96
     """Most new tokens of an answer alone."""
     resamples: int = 10_000
+
+    def claim(self, *, precision: str) -> None:
+        """Note in its folder what results there depend on.
+
+        Raises:
+            FileExistsError: those that are there are another plan's.
+        """
+        settings = asdict(self)
+        for each in ("folder", "seeds", "all_arms", "questions", "resamples"):  # how many there are
+            del settings[each]
+        settings |= {"precision": precision, "packages": PACKAGES, "run": RUN_SETTINGS}
+        text = json.dumps(settings, indent=2)
+        note = self.folder / "plan.json"
+        if note.exists() and note.read_text() != text:
+            raise FileExistsError(f"{self.folder} was begun by another plan: remove it")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(text)
 
 
 STUDY = Plan()
