@@ -110,6 +110,46 @@ def test_ten_rows(name: str) -> None:
     assert lm.limits == {33}
 
 
+KORBENCH = [
+    # The kind, the rule, the question's number, the right answer, what is said, and its score.
+    ("operation", "1", "6", "650or5or125", "[[5 or 125 or 650]]", 1),
+    ("operation", "2", "15", "4or-12", r"[[-12 \text{or} 4]]", 1),
+    ("operation", "2", "15", "4or-12", "[[-4 or 12]]", 0),
+    ("operation", "1", "5", "1.5or2", "[[15 or 2]]", 0),
+    ("operation", "3", "26", "13/3", "[[26/6]]", 0),
+    ("operation", "2", "18", r"-6+\sqrt{22}or-6-\sqrt{22}", r"[[-6-\sqrt{22}or\sqrt{22}-6]]", 1),
+    ("operation", "2", "18", r"-6+\sqrt{22}or-6-\sqrt{22}", r"[[6-\sqrt{22}or\sqrt{22}-6]]", 0),
+    ("operation", "8", "73", r"2\sqrt{11}", r"[[x = \sqrt{44}]]", 1),
+    ("operation", "13", "121", "5+5i", "[[5i+5]]", 1),
+    ("operation", "18", "171", "{1,2,4,5}", "[[{5, 4, 2, 1}]]", 1),
+    ("operation", "18", "179", "{x∣x≤-1 or x≥1}", "[[{x | x ≥ 1 or x ≤ -1}]]", 1),
+    ("operation", "18", "179", "{x∣x≤-1 or x≥1}", "[[{x | x ≥ 1 or x ≤ 1}]]", 0),
+    ("operation", "24", "231", "((1,2),(3,4))", "[[ ((1, 2), (3, 4)) ]]", 1),
+    ("operation", "24", "231", "((1,2),(3,4))", "[[((1,-2),(3,4))]]", 0),
+    ("logic", "5", "42", "+,+,+];[+,-,-];[-,-,-", "[[-,-,-];[+, +, +];[+,-,-]]", 1),
+    ("logic", "5", "42", "+,+,+];[+,-,-];[-,-,-", "[[-,-,-];[+,+,+];[-,+,-]]", 0),
+    ("logic", "2", "14", "A];[B", "[[A]; [B]]", 1),
+    ("logic", "2", "14", "A];[B", "[[B];[A]]", 0),
+    ("puzzle", "5", "41", "a b,c", "[[c,a b]]", 1),
+    ("puzzle", "9", "81", "7+3×2=13", "[[7 + 3 × 2 = 13]]", 1),
+    ("puzzle", "9", "81", "7+3×2=13", "[[3 × 2 + 7 = 13]]", 0),
+    ("puzzle", "10", "91", "8*3*1*1=24", "[[3 × 8 / (1 * 1) = 24]]", 1),
+    ("puzzle", "18", "171", "(1,2),(3,4)", "[[(1, 2) (3, 4)]]", 1),
+    ("cipher", "1", "1", "DBC", "[[D B C]]", 1),
+]
+
+
+@pytest.mark.parametrize(("kind", "rule", "number", "truth", "said", "score"), KORBENCH)
+def test_korbench_compares_as_its_authors(  # noqa: PLR0917
+    kind: str, rule: str, number: str, truth: str, said: str, score: float
+) -> None:
+    suite, (question, *_) = ten_questions("korbench")
+    changes = {"category": kind, "rule_id": rule, "idx": number, "answer": f"[[{truth}]]"}
+    question = replace(question, row=question.row | changes)
+    (answer,) = ask(Scripted(lambda _: said), suite, [question], max_new_tokens=8, seed=0)
+    assert answer.score == score
+
+
 @pytest.mark.parametrize(
     ("spans", "said", "score"),
     [

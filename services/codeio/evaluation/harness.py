@@ -113,7 +113,7 @@ def _task(suite: Suite, asked: Sequence[Question], *, max_new_tokens: int, seed:
     from datasets import Dataset, DatasetDict  # noqa: PLC0415
 
     # Other columns may be of several kinds, which a table cannot hold.
-    columns = {*suite.columns, "subtask"}
+    columns = {*suite.columns, *suite.optional}
     rows = Dataset.from_list(
         [
             {name: value for name, value in question.row.items() if name in columns}

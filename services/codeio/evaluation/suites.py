@@ -49,6 +49,8 @@ class Suite:
     parts: tuple[Part, ...]
     columns: tuple[str, ...]
     """Columns that its rows must have."""
+    optional: tuple[str, ...] = ()
+    """Columns that its rows may have, and that decide what is right."""
     question: tuple[str, ...]
     """Columns that hold the question's own words, for the search for contamination."""
     split: str = "test"
@@ -209,6 +211,7 @@ def all_suites() -> dict[str, Suite]:
             folder=OWN_TASKS,
             parts=(Part(task="codeio_korbench", hub="m-a-p/KOR-Bench"),),
             columns=("category", "rule_id", "rule_content", "question", "answer"),
+            optional=("idx",),
             question=("rule_content", "question"),
         ),
         Suite(
@@ -313,6 +316,7 @@ def all_suites() -> dict[str, Suite]:
                 Part(task="codeio_livebench", hub=f"livebench/{name}") for name in _LIVEBENCH
             ),
             columns=("question_id", "task", "turns", "ground_truth"),
+            optional=("subtask",),
             question=("turns",),
         ),
     )
