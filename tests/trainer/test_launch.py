@@ -162,6 +162,20 @@ os.abort() if rank == 0 else signal.pause()
     assert said in ended.outcome.message
 
 
+def test_pods_that_never_meet_fail_and_are_not_disrupted(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that is closed stays closed; as disruptions they would come again for ever."""
+    monkeypatch.setattr(launching, "_MEETING_SECONDS", 3)
+    monkeypatch.setattr(launching, "COORDINATOR_PORT", 1)  # where nobody listens
+    node = Node(number=1, count=2, coordinator="127.0.0.1")
+    ended = launch(run, "reasoning", node=node, volumes={})
+    assert ended.code is ExitCode.FAILED
+    assert ended.outcome.message.startswith(
+        "the 2 pods of the run have not met at 127.0.0.1:1 within 0.05 minutes: see whether one"
+    )
+
+
 def test_who_is_told_to_stop_tells_its_processes_and_waits_for_them(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeio.trainer.allowance import cores
-from codeio.trainer.word import RESULTS, Ended, endings, has_met
+from codeio.trainer.word import RESULTS, Ended, any_met, endings, has_met
 from codeio.training_run.environment import COORDINATOR, RUN
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
 
@@ -81,7 +82,7 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
             process.VOLUMES: json.dumps({name: str(each) for name, each in volumes.items()}),
             RESULTS: results,
         }
-        kills = _kills_for_memory()
+        kills, begun = _kills_for_memory(), time.monotonic()
         killed: RunError | None = None
         with _environment(environment), _signals(SignalException):
             try:
@@ -108,6 +109,9 @@ def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[s
                     )
             except Exception as error:  # noqa: BLE001  (the meeting of the nodes failed)
                 killed = failure_of(error)
+                late = time.monotonic() - begun >= _MEETING_SECONDS
+                if late and killed.exit_code is ExitCode.DISRUPTED and not any_met(Path(results)):
+                    killed = _never_met(node)
         return _judge(Path(results), killed, stage)
 
 
@@ -146,6 +150,17 @@ def _aborted(rank: int, *, met: bool) -> RunError:
 
     detail = f"torch aborted process {rank}"
     return lost_peer(detail) if met else cannot_meet(detail)
+
+
+def _never_met(node: Node) -> RunError:
+    """Return what it means to have waited in vain: a lost pod would have been made anew by then."""
+    return RunError(
+        Reason.INTERNAL_ERROR,
+        f"the {node.count} pods of the run have not met at {node.coordinator}:{COORDINATOR_PORT}"
+        f" within {_MEETING_SECONDS / 60:g} minutes: see whether one of them waits for a node, for"
+        " which queueName helps, and whether the network lets pods of the run reach one another",
+        exit_code=ExitCode.FAILED,
+    )
 
 
 def _told_to_stop(number: signal.Signals) -> RunError:

@@ -83,6 +83,11 @@ def has_met(folder: Path, rank: int) -> bool:
     return _met(folder, rank).exists()
 
 
+def any_met(folder: Path) -> bool:
+    """Return whether any process has met the others."""
+    return any(folder.glob("*.met"))
+
+
 def endings(folder: Path) -> list[Ended]:
     """Return how processes ended that could tell, the first one first."""
     told = [json.loads(each.read_text(encoding="utf-8")) for each in folder.glob("*.json")]

@@ -1,4 +1,4 @@
-"""Whether the hub can be reached, which a process finds out once."""
+"""Whether the hub can be reached; a process that could not does without it from then on."""
 
 from __future__ import annotations
 
