@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from codeio.trainer_launcher.events import events_between
@@ -86,6 +88,24 @@ def test_a_pod_that_went_away_is_a_restart_and_is_told() -> None:
     assert stages(cluster)["reasoning"]["pod"] != first
     told = events_between(before, read_status(cluster.run(RUN)))
     assert [event.reason for event in told] == ["Restarted"]
+
+
+def test_a_spec_that_cannot_be_read_stops_nothing_that_runs() -> None:
+    """As when a definition is newer than the launcher, and has a recipe that it does not know."""
+    cluster = new()
+    settle(cluster)
+    running = copy.deepcopy(cluster.run(RUN)["status"])
+    cluster.change_run(RUN, recipe="ThreeStage")
+    assert "spec.recipe" in plan_of(cluster).unread
+    settle(cluster)
+    assert cluster.run(RUN)["status"] == running
+    assert [pod["status"]["phase"] for pod in cluster.pods_of("demo-reasoning")] == ["Running"]
+    cluster.complete("demo-reasoning")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "InvalidSpec")
+    cluster.change_run(RUN, recipe="OneStage")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
 
 
 def test_a_spec_that_the_api_server_should_have_refused_is_told_in_a_sentence() -> None:

@@ -57,7 +57,8 @@ async def test_to_make_a_run_again_is_no_error_unless_it_is_another(
     assert (checked.name, cluster.names("trainingruns")) == ("demo", [])
     made = await remote.create("demo", SPEC)
     assert cluster.run("demo")["spec"] == SPEC
-    cluster.change_run("demo", suspend=True)
+    # With a default of a newer definition, which nobody asked for.
+    cluster.change_run("demo", suspend=True, novelty="Auto")
     assert (await remote.create("demo", SPEC)).create_time == made.create_time
     with pytest.raises(AlreadyExists, match="choose another name"):
         await remote.create("demo", SPEC | {"seed": 1})

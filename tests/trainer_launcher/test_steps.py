@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from codeio.trainer_launcher.reconcile import Observed, Plan, reconcile
+from codeio.trainer_launcher.standing import read_status
 from codeio.training_run.outcomes import Outcome
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
 from tests.trainer_launcher.reconciling import RUN, STEPS, new, plan_of, settle, stages
@@ -87,6 +88,24 @@ def test_a_new_release_of_the_launcher_does_not_restart_what_runs() -> None:
     )
     plan = reconcile(cluster.run(RUN), seen, settings=later, now=NOW)
     assert (plan.delete, plan.patch, plan.create) == ((), (), None)
+
+
+def test_fields_of_a_newer_definition_change_nothing() -> None:
+    """The API server fills their defaults into runs that are there, and keeps a newer status."""
+    cluster = new(SPEC, workers={"env": {"NCCL_DEBUG": "INFO"}})
+    settle(cluster)
+    run = cluster.run(RUN)
+    run["spec"] |= {"novelty": True, "execution": {"novelty": "Auto"}}
+    run["spec"]["data"]["reasoning"][0]["novelty"] = 1
+    run["status"] |= {"novelty": 1}
+    run["status"]["stages"][0]["novelty"] = 1
+    plan = plan_of(cluster)
+    assert (plan.delete, plan.patch, plan.create, plan.unread) == ((), (), None, "")
+    assert plan.status == read_status(run)
+    assert plan.status.stages[0].state == "Running"
+    cluster.complete("demo-reasoning")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
 
 
 def test_a_step_that_is_no_longer_asked_for_ends_and_the_next_begins() -> None:

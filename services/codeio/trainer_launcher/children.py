@@ -3,8 +3,9 @@
 A Job is made once and never applied again: most of it cannot be changed, and
 Kueue and the Job's controller own what can. What it was made of is kept with
 it as a sum, so that a change of the spec that matters to its step is seen. Neither
-a new release of the launcher nor a new field of the definition restarts what runs;
-another default of a field does, as the runs that are there keep the old one.
+a new release of the launcher nor a new field of the definition restarts what runs,
+whichever of the two is newer; another default of a field does, as the runs that are
+there keep the old one.
 """
 
 from __future__ import annotations

@@ -56,6 +56,8 @@ class Launcher:
         self._pods = Cache(api, PODS, changed=self._child_changed, selector=RUN_LABEL)
         self._services = Cache(api, SERVICES, changed=self._child_changed, selector=RUN_LABEL)
         self._refusals: dict[str, tuple[int, Refusal]] = {}
+        self._unread: dict[str, str] = {}
+        """What was said of runs that are left as they are."""
         self._progress = ProgressPoller(
             self._first_pods,
             changed=self.queue.add,
@@ -111,8 +113,10 @@ class Launcher:
         run = self.runs.get(name)
         if run is None:
             self._refusals.pop(name, None)
+            self._unread.pop(name, None)
             return False
         plan = self._plan(run)
+        self._log_unread(name, plan.unread)
         changed = await self._carry_out(plan)
         if plan.create is not None:
             try:
@@ -162,6 +166,12 @@ class Launcher:
         for service in plan.apply:
             self._services.note(await self._api.apply(SERVICES, service))
         return bool(plan.delete or plan.patch or plan.apply or plan.create)
+
+    def _log_unread(self, name: str, why: str) -> None:
+        """Say once of a run that it is left as it is, if it is."""
+        if why and self._unread.get(name) != why:
+            _logger.warning("left until its Job has ended: cannot be read", run=name, why=why)
+        self._unread[name] = why
 
     async def _tell(self, run: Resource, plan: Plan) -> bool:
         """Write the status, if it is another than what was last written, and what happened."""

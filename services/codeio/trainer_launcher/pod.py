@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 from codeio.trainer_launcher import grading
 from codeio.trainer_launcher.api import RUNS
 from codeio.training_run import environment
+from codeio.training_run.definition import known_fields
 from codeio.training_run.manifest import KIND
 from codeio.training_run.places import VOLUMES
-from codeio.training_run.spec import STAGES
+from codeio.training_run.spec import STAGES, TrainingRunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeio.runtime.settings import TrainerLauncherSettings
     from codeio.trainer_launcher.api import Resource
-    from codeio.training_run.spec import Located, TrainingRunSpec
+    from codeio.training_run.spec import Located
 
 CONTAINER = "trainer"
 METRICS_PORT = 9090
@@ -28,12 +29,15 @@ _USER = 65532
 
 
 def manifest(run: Resource) -> dict[str, Any]:
-    """Return a run as its user wrote it, of what matters to those who carry it out."""
+    """Return a run as its user wrote it, of what matters to those who carry it out.
+
+    Fields that only a newer definition has are left out: its defaults are in all runs.
+    """
     return {
         "apiVersion": RUNS.api_version,
         "kind": KIND,
         "metadata": {"name": run["metadata"]["name"]},
-        "spec": run.get("spec"),
+        "spec": known_fields(TrainingRunSpec, run.get("spec")),
     }
 
 

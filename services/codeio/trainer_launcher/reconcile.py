@@ -75,6 +75,8 @@ class Plan:
     """A Job."""
     status: TrainingRunStatus | None = None
     """None: there is nothing to be said any more."""
+    unread: str = ""
+    """What cannot be read of a run that is left as it is, until its Job has ended."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,9 @@ def reconcile(
     try:
         spec = parse_manifest(manifest(run), source=f"TrainingRun {metadata['name']}").spec
     except UsageError as error:
-        # Its definition in this cluster is older than this launcher.
+        # Its definition in this cluster is older than this launcher, or newer.
+        if any(job.is_active for job in jobs.values()):
+            return Plan(unread=str(error))
         return _refused(run, before, jobs, str(error), now=now)
     done = _done(spec, jobs, before)
     current = _current(spec, jobs, done)

@@ -13,6 +13,7 @@ from codeio.trainer_launcher.api import RUNS, ApiError, Expired, connect
 from codeio.trainer_launcher.conditions import state_of
 from codeio.trainer_launcher.conversion import message_of, resource_of
 from codeio.trainer_launcher.standing import read_status
+from codeio.training_run.definition import known_fields
 from codeio.training_run.manifest import LONGEST_NAME
 from codeio.training_run.spec import TrainingRunSpec
 from codeio.v1.trainer_launcher_service_pb2 import (
@@ -184,7 +185,7 @@ def _asks_the_same(run: Resource, resource: Resource) -> bool:
     """Whether two ask for the same; whether a run was suspended or cancelled is another matter."""
 
     def asked(spec: object) -> TrainingRunSpec:
-        read = TrainingRunSpec.model_validate(spec)
+        read = TrainingRunSpec.model_validate(known_fields(TrainingRunSpec, spec))
         return read.model_copy(update={"suspend": False, "cancel": False})
 
     try:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from codeio.trainer_launcher.conditions import conditions_of
 from codeio.trainer_launcher.progress import readable
+from codeio.training_run.definition import known_fields
 from codeio.training_run.outcomes import Reason
 from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, steps_of
 from codeio.training_run.status import Progress, Score, StageStatus, TrainingRunStatus
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
 
 
 def read_status(run: Resource) -> TrainingRunStatus:
-    """Return what the launcher last said of a run: nothing, if it was of another form."""
+    """Return what a launcher last said of a run, of what this one knows.
+
+    Nothing, if it was of another form.
+    """
     try:
-        return TrainingRunStatus.model_validate(run.get("status") or {})
+        status = known_fields(TrainingRunStatus, run.get("status") or {})
+        return TrainingRunStatus.model_validate(status)
     except ValidationError:
         return TrainingRunStatus()
 

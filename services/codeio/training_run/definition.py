@@ -6,6 +6,7 @@ choice between types. `deploy/helm/generate.py` writes the result into the chart
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from codeio.training_run.manifest import LONGEST_NAME
@@ -66,6 +67,32 @@ def structural(model: type[BaseModel]) -> dict[str, Any]:
     """Return the structural schema of a class and of all that it holds."""
     schema = model.model_json_schema(by_alias=True)
     return _structural(schema, schema.get("$defs", {}))
+
+
+def known_fields(model: type[BaseModel], value: Any) -> Any:
+    """Return a value of a resource without the fields that its class does not know.
+
+    So the API server prunes what it stores, by its own definition, which may be a newer one.
+    """
+    return _pruned(_schema_of(model), value)
+
+
+@functools.cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return structural(model)
+
+
+def _pruned(schema: dict[str, Any], value: Any) -> Any:
+    if isinstance(value, list) and "items" in schema:
+        return [_pruned(schema["items"], each) for each in value]
+    if isinstance(value, dict) and "additionalProperties" in schema:
+        return {key: _pruned(schema["additionalProperties"], each) for key, each in value.items()}
+    if isinstance(value, dict) and "properties" in schema:
+        properties = schema["properties"]
+        return {
+            key: _pruned(properties[key], each) for key, each in value.items() if key in properties
+        }
+    return value
 
 
 def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
