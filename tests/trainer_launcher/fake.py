@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ Resource = dict[str, Any]
 NAMESPACE = "runs"
 TIME = "2026-01-01T00:00:00Z"
 CREATED = {"jobs": "Job", "pods": "Pod", "services": "Service", "trainingruns": "TrainingRun"}
+_SERVICE_NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
 _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
@@ -235,9 +237,18 @@ class FakeCluster:
         items = [known[each] for each in names[begin:end]]
         return web.json_response({"metadata": metadata, "items": items})
 
+    def _refusal(self, plural: str, body: Resource) -> web.Response | None:
+        name = body["metadata"]["name"]
+        if plural == "services" and not _SERVICE_NAME.fullmatch(name):
+            told = f'Service "{name}" is invalid: metadata.name: must start with a letter'
+            return _status(422, "Invalid", told)
+        return None
+
     def _post(self, request: web.Request, plural: str, name: str, body: Any) -> web.Response:
         if body["metadata"]["name"] in self.kinds.get(plural, {}):
             return _status(409, "AlreadyExists", f"{plural} exists already")
+        if (refused := self._refusal(plural, body)) is not None:
+            return refused
         if request.query.get("dryRun"):
             made = {"uid": "x", "generation": 1, "creationTimestamp": TIME}
             return web.json_response({**body, "metadata": body["metadata"] | made})
@@ -246,6 +257,8 @@ class FakeCluster:
     def _patch(self, request: web.Request, plural: str, name: str, body: Any) -> web.Response:
         known = self.kinds.get(plural, {}).get(name)
         if "apply-patch" in request.headers["Content-Type"]:
+            if (refused := self._refusal(plural, body)) is not None:
+                return refused
             if known is None:
                 return web.json_response(self.store(plural, body), status=201)
             return web.json_response(self._put(plural, _merged(known, body)))

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from codeio.trainer_launcher import leader
-from codeio.trainer_launcher.api import JOBS, RUNS, Api, ApiError
+from codeio.trainer_launcher.api import JOBS, RUNS, SERVICES, Api, ApiError
 from codeio.trainer_launcher.cache import Cache
 from codeio.trainer_launcher.leader import Lease
 from codeio.trainer_launcher.queue import Queue
@@ -135,6 +135,21 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
         quota[0] = None
         cluster.change_run("wrong", maxRestarts=1)
         await until(lambda: "wrong-reasoning" in cluster.names("jobs"))
+
+
+async def test_a_name_that_no_service_can_have_is_told(
+    cluster: FakeCluster, client: Client
+) -> None:
+    """Of a run that was made before names were held to it."""
+    async with client() as api:
+        service = {"metadata": {"name": "7b-stage1-reasoning"}}
+        with pytest.raises(ApiError, match="must start with a letter"):
+            await api.apply(SERVICES, service)
+    async with launching(client):
+        cluster.add_run("7b-stage1", copy.deepcopy(SPEC))
+        await until(lambda: cluster.standing("7b-stage1") == ("Failed", "InvalidSpec"))
+    message = cluster.run("7b-stage1")["status"]["conditions"][0]["message"]
+    assert "begins with a letter" in message
 
 
 async def test_progress_is_asked_of_the_first_pod(cluster: FakeCluster, client: Client) -> None:

@@ -71,6 +71,8 @@ async def test_what_is_wrong_is_told_by_its_field(
         await remote.create("demo", SPEC | {"model": {}})
     with pytest.raises(InvalidRequest, match="no name of a run"):
         await remote.get("../pods/x")
+    with pytest.raises(InvalidRequest, match="begins with a letter"):
+        await remote.create("7b-stage1", SPEC)
     with pytest.raises(NotFound, match="demo"):
         await remote.get("demo")
     for code, expected in ((422, InvalidRequest), (403, Refused)):

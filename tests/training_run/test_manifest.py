@@ -67,8 +67,8 @@ def test_what_is_no_resource(text: str, sentence: str) -> None:
         ({"kind": "PyTorchJob"}, "this is no TrainingRun, but a PyTorchJob"),
         ({"apiVersion": "codeio.dev/v1"}, "apiVersion: Input should be 'codeio.dev/v1alpha1'"),
         ({"metadata": {}}, "metadata.name: Field required"),
-        ({"metadata": {"name": "Big"}}, "metadata.name: String should match pattern"),
-        ({"metadata": {"name": "a" * 41}}, "metadata.name: String should have at most 40"),
+        ({"metadata": {"name": "Big"}}, "metadata.name: 'Big' is no name of a run: it has"),
+        ({"metadata": {"name": "7b"}}, "metadata.name: '7b' is no name of a run: it has"),
     ],
 )
 def test_what_is_another_resource(change: dict[str, Any], sentence: str) -> None:

@@ -269,7 +269,10 @@ def test_what_stays_the_same_may_be_sent_again() -> None:
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("a", True), ("a" * LONGEST_NAME, True), ("a" * (LONGEST_NAME + 1), False), ("a.b", False)],
+    [
+        *[(name, True) for name in ("a", "a-1", "a" * LONGEST_NAME)],
+        *[(name, False) for name in ("a" * (LONGEST_NAME + 1), "a.b", "7b-stage1", "a-", "A", "")],
+    ],
 )
 def test_names_are_such_that_hosts_can_be_named_after_them(name: str, taken: bool) -> None:
     document = manifest() | {"metadata": {"name": name}}

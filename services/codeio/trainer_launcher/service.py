@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from codeio.trainer_launcher.conditions import state_of
 from codeio.trainer_launcher.conversion import message_of, resource_of
 from codeio.trainer_launcher.standing import read_status
 from codeio.training_run.definition import known_fields
-from codeio.training_run.manifest import LONGEST_NAME
+from codeio.training_run.manifest import checked_name
 from codeio.training_run.spec import TrainingRunSpec
 from codeio.v1.trainer_launcher_service_pb2 import (
     CancelTrainingRunResponse,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from codeio.trainer_launcher.api import Api, Resource
     from codeio.v1 import trainer_launcher_service_pb2 as contract
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _PAGE, _LARGEST_PAGE = 50, 500
 # Between watches, should the API server end them at once.
 _PAUSE_SECONDS = 1.0
@@ -173,12 +171,10 @@ def _checked(name: str) -> str:
     Raises:
         UsageError: it may not.
     """
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise UsageError(
-            f"{name!r} is no name of a run: it is a DNS label, lower case letters, digits and "
-            f"hyphens, of at most {LONGEST_NAME} characters"
-        )
-    return name
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _asks_the_same(run: Resource, resource: Resource) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from codeio.training_run.manifest import LONGEST_NAME
+from codeio.training_run.manifest import LONGEST_NAME, NAME, NAME_IS
 from codeio.training_run.part import Rule
 from codeio.training_run.spec import TrainingRunSpec
 from codeio.training_run.status import TrainingRunStatus
@@ -39,12 +39,8 @@ _KEPT = (
 def resource_schema() -> dict[str, Any]:
     """Return the OpenAPI v3 schema of a TrainingRun, structural and with defaults and CEL rules."""
     named = Rule(
-        f"metadata.name must have at most {LONGEST_NAME} characters: hosts are named after it",
-        f"size(self.metadata.name) <= {LONGEST_NAME}",
-    )
-    # A dot would end up in names of Services.
-    label = Rule(
-        "metadata.name must be a DNS label, without dots", "!self.metadata.name.contains('.')"
+        f"metadata.name is no name of a run: {NAME_IS}",
+        f"size(self.metadata.name) <= {LONGEST_NAME} && self.metadata.name.matches('{NAME}')",
     )
     status = structural(TrainingRunStatus)
     conditions = status["properties"]["conditions"]
@@ -52,7 +48,7 @@ def resource_schema() -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["spec"],
-        "x-kubernetes-validations": [named.validation(), label.validation()],
+        "x-kubernetes-validations": [named.validation()],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, ValidationError
 
 from codeio.runtime.errors import UsageError
 from codeio.runtime.yaml_reading import read_yaml
@@ -20,6 +21,23 @@ PLURAL = "trainingruns"
 
 LONGEST_NAME = 40
 """With a stage's name and a pod's number behind it, a host's name of at most 63 characters."""
+NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+"""Of a Service, which is called after the run and a step: it begins with no digit."""
+NAME_IS = (
+    f"it has at most {LONGEST_NAME} lower case letters, digits and hyphens, begins with a letter"
+    " and ends with no hyphen, as Services are called after it"
+)
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a run.
+
+    Raises:
+        ValueError: none can be called so.
+    """
+    if len(name) > LONGEST_NAME or not re.fullmatch(NAME.strip("^$"), name):
+        raise ValueError(f"{name!r} is no name of a run: {NAME_IS}")
+    return name
 
 
 class Metadata(Part):
@@ -27,7 +45,7 @@ class Metadata(Part):
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=LONGEST_NAME)]
+    name: Annotated[str, AfterValidator(checked_name)]
 
 
 class TrainingRun(Part):
