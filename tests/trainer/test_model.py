@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -15,7 +15,14 @@ from transformers import AutoModelForCausalLM, GraniteConfig, GraniteForCausalLM
 from codeio.trainer import head
 from codeio.trainer.attention import Samples, packed_attention
 from codeio.trainer.head import summed_loss
-from codeio.trainer.model import Learner, empty_model, read_model, read_origin, read_tokenizer
+from codeio.trainer.model import (
+    Learner,
+    check_positions,
+    empty_model,
+    read_model,
+    read_origin,
+    read_tokenizer,
+)
 from codeio.trainer.parallel import row_of
 from codeio.training_run.outcomes import Reason, RunError
 from codeio.training_run.spec import Model
@@ -168,6 +175,25 @@ def test_a_model_that_is_not_there_is_named(tiny_model: Path, tmp_path: Path) ->
     assert f"the model in {damaged} cannot be read (" in message(damaged)
     with pytest.raises(RunError, match=r"^the hub cannot be reached, .* has no tokenizer named"):
         read_tokenizer(Model(name="no/such"), None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("dynamic", {}),
+        ("longrope", {"original_max_position_embeddings": 64, "short_factor": [1.0] * 8}),
+    ],
+)
+def test_samples_that_would_turn_the_positions_of_those_beside_them_are_refused(
+    kind: str, more: dict[str, Any], tiny_model: Path
+) -> None:
+    model = read_model(Model(path=str(tiny_model)), tiny_model)
+    check_positions(model, longest=1 << 20)  # the same angles at any length
+    model.config.rope_parameters |= {"rope_type": kind, "factor": 2.0, **more}
+    bound = more.get("original_max_position_embeddings", model.config.max_position_embeddings)
+    check_positions(model, longest=bound)
+    with pytest.raises(RunError, match=f"maxLength may be at most {bound} with .* {kind} RoPE"):
+        check_positions(model, longest=bound + 1)
 
 
 def test_an_empty_model_has_the_shape_of_the_real_one(tiny_model: Path) -> None:

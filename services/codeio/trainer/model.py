@@ -143,6 +143,27 @@ def read_model(model: Model, folder: Path | None) -> PreTrainedModel:
     return read
 
 
+def check_positions(model: PreTrainedModel, *, longest: int) -> None:
+    """Find out whether a sample of `longest` tokens would change the angles of those beside it.
+
+    Raises:
+        RunError: it would: the model reckons them by the longest sample in a row.
+    """
+    config = model.config.get_text_config()
+    parameters = getattr(config, "rope_parameters", None) or {}
+    # Of all layers, or by their kinds.
+    for each in [parameters, *parameters.values()]:
+        if not isinstance(each, dict) or each.get("rope_type") not in {"dynamic", "longrope"}:
+            continue
+        bound = each.get("original_max_position_embeddings") or config.max_position_embeddings
+        if longest > bound:
+            raise RunError(
+                Reason.INVALID_SPEC,
+                f"maxLength may be at most {bound} with this model, whose {each['rope_type']} RoPE"
+                " reckons positions by the longest sample that is packed into a row",
+            )
+
+
 def empty_model(model: Model, folder: Path | None) -> PreTrainedModel:
     """Return the same model with weights that are yet to come from another process."""
     config = AutoConfig.from_pretrained(_place(model, folder), revision=model.revision or "main")

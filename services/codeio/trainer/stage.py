@@ -18,7 +18,15 @@ from codeio.trainer.failures import failure_of
 from codeio.trainer.group import COMPILED_DEADLINE, STEP_DEADLINE, Group
 from codeio.trainer.lock import step_alone
 from codeio.trainer.loop import Loop
-from codeio.trainer.model import Learner, Origin, empty_model, read_model, read_origin, write_model
+from codeio.trainer.model import (
+    Learner,
+    Origin,
+    check_positions,
+    empty_model,
+    read_model,
+    read_origin,
+    write_model,
+)
 from codeio.trainer.optimiser import adamw
 from codeio.trainer.parallel import spread
 from codeio.trainer.progress import Reporter
@@ -155,6 +163,7 @@ class _Training:
         )
         self._check_warm_up(corpus.steps)
         model = read_model(self.model, self.folder)
+        check_positions(model, longest=self.stage.max_length)
         self.group.tell("preparation")
         return corpus, model, origin
 
