@@ -50,6 +50,9 @@ class Scripted(LM):  # type: ignore[misc]
         self.prompts: list[str] = []
         self.limits: set[int] = set()
 
+    def tok_encode(self, text: str) -> list[str]:
+        return text.split()
+
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         answers = []
         for request in requests:

@@ -259,6 +259,10 @@ def test_a_hub_that_is_not_reached_is_said(tiny_model: Path, tmp_path: Path) -> 
         (["./none", "--suite", "gsm8k", "--file", GSM8K], "there is no model in none"),
         (["a/none", "--suite", "gsm8k", "--file", GSM8K], "the model a/none cannot be loaded"),
         (["--suite", "gsm8k"], "name a model.*--list"),
+        (
+            ["MODEL", "--suite", "gsm8k", "--file", GSM8K, "--max-new-tokens", "4096"],
+            "answers of 4,096 tokens leave no room for a question in the model's context of 4,096",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_exit_code_2(

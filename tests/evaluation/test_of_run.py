@@ -148,6 +148,45 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_missing(gsm8k: TrainingR
     assert files == {"korbench.jsonl", "gsm8k.jsonl", "summary.json"}
 
 
+def test_what_leaves_no_room_for_an_answer_is_wrong_and_told(
+    gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = Places(run=gsm8k)
+    whole = answering("gsm8k", 10)
+    evaluate_run(gsm8k, places, when="before", load=lambda: whole)
+    lengths = sorted(len(prompt.split()) for prompt in whole.prompts)
+    fitting = [length for length in lengths if length < lengths[-1]]
+    assert len(fitting) == 8
+
+    short = answering("gsm8k", 10)
+    short.max_length = fitting[-1] + 9
+    capsys.readouterr()
+    evaluate_run(gsm8k, places, when="after", load=lambda: short)
+
+    assert sorted(len(prompt.split()) for prompt in short.prompts) == fitting
+    told = json.loads((places.folder / "evaluation.json").read_text())
+    (score,) = (each for each in told["scores"] if each["suite"] == "gsm8k")
+    assert (score["questions"], score["before"]["value"], score["after"]["value"]) == (10, 1.0, 0.8)
+    assert told["no_room"] == {"gsm8k": {"after": 2}}
+    screen = capsys.readouterr().out
+    assert "80.0 %, 2 wrong: their prompts leave no room for an answer" in screen
+    assert "no room for an answer in the model's context: gsm8k: 2 after" in screen
+    # What is told is kept with the answers.
+    evaluate_run(gsm8k, places, when="after", load=never)
+    assert json.loads((places.folder / "evaluation.json").read_text())["no_room"] == told["no_room"]
+
+
+def test_answers_as_long_as_the_context_are_the_users(gsm8k: TrainingRun) -> None:
+    lm = answering("gsm8k", 10)
+    lm.max_length = 9
+    with pytest.raises(RunError, match="leave no room for a question") as error:
+        evaluate_run(gsm8k, Places(run=gsm8k), when="before", load=lambda: lm)
+    assert (error.value.reason, error.value.exit_code) == (
+        Reason.INVALID_SPEC,
+        ExitCode.USER_ERROR,
+    )
+
+
 def test_another_model_in_the_same_place_is_asked_again(gsm8k: TrainingRun) -> None:
     places = Places(run=gsm8k)
     folder = places.last_model

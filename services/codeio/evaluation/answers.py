@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lm_eval.api.instance import Instance
-    from lm_eval.api.model import LM
+
+    from codeio.evaluation.room import Fitting
 
 
 class Answers:
@@ -95,7 +96,7 @@ class Resuming:
 
     def __init__(
         self,
-        lm: LM,
+        lm: Fitting,
         answers: Answers,
         *,
         batch_size: int,

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from codeio.evaluation.measurement import Measured
     from codeio.evaluation.results import Item, Result
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def report(
         },
         "not_measured": _merged({stage: each.not_measured for stage, each in done.items()}),
         "left_out": _left_out(done),
+        "no_room": _merged({stage: _no_room(each) for stage, each in results.items()}),
         "verdicts": {
             stage: {
                 name: dict(sorted(Counter(item.verdict for item in result.items).items()))
@@ -160,13 +163,22 @@ def _mean(category: str, lines: Sequence[_Line]) -> Score:
     )
 
 
-def _merged(reasons: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Turn reasons by stage and suite into reasons by suite and stage."""
-    merged: dict[str, dict[str, str]] = {}
-    for stage, each in reasons.items():
-        for name, reason in each.items():
-            merged.setdefault(name, {})[stage] = reason
+def _merged(told: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T]]:
+    """Turn what is told by stage and suite into the same by suite and stage."""
+    merged: dict[str, dict[str, T]] = {}
+    for stage, each in told.items():
+        for name, value in each.items():
+            merged.setdefault(name, {})[stage] = value
     return merged
+
+
+def _no_room(results: Mapping[str, Result]) -> dict[str, int]:
+    """Return by suite how many questions were not asked, if any, for want of room."""
+    counts = {
+        name: sum(not item.fits for item in result.scored.values())
+        for name, result in results.items()
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _left_out(done: Mapping[str, Measured]) -> dict[str, str]:

@@ -38,6 +38,8 @@ class Answer:
     target: str
     score: float
     """From 0 to 1, as the harness has it; 0 where it is graded by execution afterwards."""
+    fits: bool = True
+    """Whether the prompt left room for an answer: see `Fitting`."""
 
 
 def ask(
@@ -105,6 +107,7 @@ def _ask_part(
                 response=_said(sample["resps"]),
                 target=str(sample["target"]),
                 score=0.0 if suite.grading == "execution" else float(sample[suite.metric]),
+                fits=_fits(lm, sample["arguments"]),
             )
 
 
@@ -156,6 +159,13 @@ def _tasks_in(folder: Path) -> Any:
 def _has_chat_template(lm: LM | Resuming) -> bool:
     tokenizer = getattr(lm, "tokenizer", None)
     return bool(getattr(tokenizer, "chat_template", None))
+
+
+def _fits(lm: LM | Resuming, requests: Sequence[tuple[Any, ...]]) -> bool:
+    fits = getattr(lm, "fits", None)
+    if fits is None:
+        return True
+    return all(fits(prompt) for prompt, how in requests if isinstance(how, dict))
 
 
 def _said(responses: list[list[Any]]) -> str:

@@ -27,6 +27,7 @@ from codeio.evaluation.results import (
     write_result,
     write_whole,
 )
+from codeio.evaluation.room import Fitting
 from codeio.evaluation.rows import NotMeasurable, Question, choose, read_questions
 from codeio.evaluation.suites import held_out_suites
 from codeio.training_run.hub import UNREACHED
@@ -35,8 +36,6 @@ from codeio.training_run.outcomes import Reason, RunError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from lm_eval.api.model import LM
 
     from codeio.evaluation.model import Model, Precision
     from codeio.evaluation.progress import Reporter
@@ -177,7 +176,7 @@ def measure(
         advice = f"; give local files of their data, {_FILES}" if reason == UNREACHED else ""
         say(f"{names}: not measured: {reason}{advice}")
     reporter.begin({name: len(questions) for name, questions in asked.questions.items()})
-    lm: LM | None = None
+    lm: Fitting | None = None
     for name, questions in asked.questions.items():
         suite = asked.suites[name]
         file = folder / f"{name}.jsonl"
@@ -189,7 +188,9 @@ def measure(
         else:
             if suite.grading == "execution":
                 check_verifier(plan.verifier)
-            lm = lm or model.load()
+            lm = lm or Fitting(model.load(), max_new_tokens=plan.max_new_tokens)
+            if suite.chat:  # where continuations are compared, nothing is generated
+                lm.check()
             say(f"{name}: {len(questions):,} questions")
             reporter.asks(name)
             with Answers(folder / f"{name}.answers.jsonl", header) as answers:
@@ -304,6 +305,7 @@ def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Pla
             cluster=str(question.row[suite.cluster]) if suite.cluster else answer.id,
             target=answer.target,
             response=answer.response,
+            fits=answer.fits,
         )
         for question, answer, score, verdict in zip(
             questions, answers, scores, verdicts, strict=True
@@ -345,6 +347,9 @@ def _mean(result: Result) -> str:
     scores = [item.score for item in result.items if item.score is not None]
     dropped = len(result.items) - len(scores)
     left = f", {dropped} left out: their own pair does not reproduce" if dropped else ""
+    unasked = sum(not item.fits for item in result.scored.values())
+    if unasked:
+        left += f", {unasked:,} wrong: their prompts leave no room for an answer"
     if not scores:
         return f"no score{left}"
     return f"{100 * sum(scores) / len(scores):.1f} %{left}"

@@ -34,6 +34,8 @@ class Item:
     cluster: str
     target: str
     response: str
+    fits: bool = True
+    """Whether the prompt left room for an answer; if not, the model was not asked, and is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)

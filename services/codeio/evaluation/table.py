@@ -80,6 +80,11 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         for (stages, reason), each in names.items()
     ]
     notes += [f"left out: {name}: {why}" for name, why in report.get("left_out", {}).items()]
+    for name, counts in report.get("no_room", {}).items():
+        number = " and ".join(f"{count:,} {stage}" for stage, count in counts.items())
+        notes.append(
+            f"wrong, as there was no room for an answer in the model's context: {name}: {number}"
+        )
     return ["", *notes] if notes else []
 
 
