@@ -137,6 +137,64 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
         await until(lambda: "wrong-reasoning" in cluster.names("jobs"))
 
 
+async def test_what_is_refused_of_a_service_is_told(cluster: FakeCluster, client: Client) -> None:
+    answer: list[int | None] = [403]
+    cluster.fail = lambda verb, plural: (
+        answer[0] if (verb, plural) == ("PATCH", "services") else None
+    )
+    async with launching(client):
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.standing("demo") == ("Running", "Starting"))
+        assert told(cluster) == "as the test wants it"
+        answer[0] = 422
+        cluster.add_run("wrong", copy.deepcopy(SPEC))
+        await until(lambda: cluster.standing("wrong") == ("Failed", "InvalidSpec"))
+        assert told(cluster, "wrong") == "as the test wants it"
+        answer[0] = None
+        await until(lambda: "demo-reasoning" in cluster.names("jobs"))
+
+
+async def test_what_is_refused_of_a_change_is_told_and_stops_nothing(
+    cluster: FakeCluster, client: Client
+) -> None:
+    answer: list[int | None] = [422]
+    cluster.fail = lambda verb, plural: answer[0] if (verb, plural) == ("PATCH", "jobs") else None
+    async with launching(client) as launcher:
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.names("jobs"))
+        cluster.start_job("demo-reasoning")
+        await until(lambda: cluster.standing("demo") == ("Running", "Training"))
+        cluster.change_run("demo", maxRestarts=3)
+        await until(lambda: told(cluster) == "as the test wants it")
+        assert cluster.standing("demo") == ("Running", "Training")
+        await until(lambda: launcher.queue.idle)
+        assert cluster.calls["PATCH jobs"] == 1
+        answer[0] = None
+        cluster.change_run("demo", maxRestarts=4)
+        await until(lambda: told(cluster) == "")
+        assert cluster.kinds["jobs"]["demo-reasoning"]["spec"]["backoffLimit"] == 4
+
+
+async def test_a_refusal_is_none_of_another_run_of_the_same_name(
+    cluster: FakeCluster, client: Client
+) -> None:
+    answer: list[int | None] = [422]
+    cluster.fail = lambda verb, plural: answer[0] if (verb, plural) == ("POST", "jobs") else None
+    async with launching(client):
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.standing("demo") == ("Failed", "InvalidSpec"))
+        answer[0] = None
+        # In one breath, so that no look sees that there was none.
+        cluster.remove("trainingruns", "demo")
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
+
+
+def told(cluster: FakeCluster, run: str = "demo") -> str:
+    message: str = cluster.run(run)["status"]["conditions"][0]["message"]
+    return message
+
+
 async def test_a_name_that_no_service_can_have_is_told(
     cluster: FakeCluster, client: Client
 ) -> None:

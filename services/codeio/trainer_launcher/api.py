@@ -82,6 +82,11 @@ class ApiError(Exception):
         """Whether it is the kind of resource that is not known there."""
         return self.code == 404 and "requested resource" in str(self)
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it was refused for what it asks, not for what was there or for want of time."""
+        return 400 <= self.code < 500 and self.code not in {404, 409, 429}
+
 
 class Expired(Exception):
     """What a watch or a page was to go on from is too old: list anew."""

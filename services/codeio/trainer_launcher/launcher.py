@@ -55,7 +55,8 @@ class Launcher:
         self._jobs = Cache(api, JOBS, changed=self._child_changed, selector=RUN_LABEL)
         self._pods = Cache(api, PODS, changed=self._child_changed, selector=RUN_LABEL)
         self._services = Cache(api, SERVICES, changed=self._child_changed, selector=RUN_LABEL)
-        self._refusals: dict[str, tuple[int, Refusal]] = {}
+        self._refusals: dict[str, tuple[tuple[str, int], Refusal]] = {}
+        """The last refusal of each run, and of which version of it that was."""
         self._unread: dict[str, str] = {}
         """What was said of runs that are left as they are."""
         self._progress = ProgressPoller(
@@ -117,39 +118,38 @@ class Launcher:
             return False
         plan = self._plan(run)
         self._log_unread(name, plan.unread)
-        changed = await self._carry_out(plan)
-        if plan.create is not None:
-            try:
-                self._jobs.note(await self._api.create(JOBS, plan.create))
-                self._refusals.pop(name, None)
-                # The status tells of the Job at once: there may be no news of it for long.
-                plan = self._plan(run)
-            except ApiError as error:
-                if error.code == 409 or not 400 <= error.code < 500 or error.code == 429:
-                    raise
-                # Such as a quota, which may be raised, or a toleration that cannot be.
-                refusal = Refusal(str(error), final=error.code in {400, 422})
-                self._refusals[name] = run["metadata"].get("generation", 0), refusal
-                await self._tell(run, self._plan(run))
-                if refusal.final:
-                    return True
+        try:
+            changed = await self._carry_out(plan)
+        except ApiError as error:
+            if not error.is_refusal:
                 raise
+            # Such as a quota, which may be raised, or a toleration that cannot be.
+            refusal = Refusal(str(error), final=error.code in {400, 422})
+            self._refusals[name] = _version(run), refusal
+            await self._tell(run, self._plan(run))
+            if refusal.final:
+                return True
+            raise
+        refused = self._refusals.pop(name, None) if changed else None
+        if plan.create is not None or refused is not None:
+            # The status tells of the Job at once: there may be no news of it for long.
+            plan = self._plan(run)
         return await self._tell(run, plan) or changed
 
     def _plan(self, run: Resource) -> Plan:
         name = run["metadata"]["name"]
-        generation, refusal = self._refusals.get(name, (0, None))
+        version, refusal = self._refusals.get(name, (None, None))
         observed = Observed(
             jobs=self._jobs.of_run(name),
             pods=self._pods.of_run(name),
             services=self._services.of_run(name),
             progress=self._progress.of(name),
-            refusal=refusal if generation == run["metadata"].get("generation", 0) else None,
+            refusal=refusal if version == _version(run) else None,
         )
         return reconcile(run, observed, settings=self._settings, now=self._now())
 
     async def _carry_out(self, plan: Plan) -> bool:
-        """Do all but to make a Job, which may be refused."""
+        """Do what a plan says but to write the status; return whether there was anything."""
         for job in plan.delete:
             try:
                 gone = await self._api.delete(JOBS, job)
@@ -165,6 +165,8 @@ class Launcher:
             self._jobs.note(await self._api.patch(JOBS, job["metadata"]["name"], patch))
         for service in plan.apply:
             self._services.note(await self._api.apply(SERVICES, service))
+        if plan.create is not None:
+            self._jobs.note(await self._api.create(JOBS, plan.create))
         return bool(plan.delete or plan.patch or plan.apply or plan.create)
 
     def _log_unread(self, name: str, why: str) -> None:
@@ -225,6 +227,11 @@ class Launcher:
 
     def _child_changed(self, child: Resource) -> None:
         self.queue.add(child["metadata"]["labels"][RUN_LABEL])
+
+
+def _version(run: Resource) -> tuple[str, int]:
+    """Return what tells a run from one of before: of another spec, or another of its name."""
+    return run["metadata"]["uid"], run["metadata"].get("generation", 0)
 
 
 async def launch(api: Api, *, settings: TrainerLauncherSettings) -> None:

@@ -10,7 +10,7 @@ in is then tried again, from its last checkpoint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.runtime.errors import UsageError
@@ -42,7 +42,7 @@ _COMPLETED = State("Succeeded", Reason.COMPLETED)
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why the API server did not make a Job."""
+    """Why the API server did not make a Job or a Service, or change one."""
 
     message: str
     final: bool
@@ -120,13 +120,16 @@ def reconcile(
         step = _Step(_COMPLETED)
     else:
         step = _step(run, spec, current, jobs.get(current), before, observed.refusal, left=left)
+    if observed.refusal is not None and step.state.standing in {"Suspended", "Running"}:
+        step = replace(step, state=replace(step.state, message=observed.refusal.message))
     job = jobs.get(current) if current else None
     services = {
         service["metadata"]["name"]
         for service in observed.services
         if _owned(service, metadata["uid"])
     }
-    needed = step.make or (job is not None and not (job.is_finished or step.delete))
+    refused = observed.refusal is not None and observed.refusal.final
+    needed = step.make or not (refused or job is None or job.is_finished or step.delete)
     missing = current is not None and child_name(metadata["name"], current) not in services
     return Plan(
         delete=(
@@ -184,7 +187,10 @@ def _step(  # noqa: PLR0913, PLR0917
         return _stopped(State("Failed", *failure), job)
     if failure is not None or changed or (spec.suspend and spec.queue_name is not None):
         return _Step(_paused() if spec.suspend else _RESTARTING, delete=True)
-    return _Step(_going(spec, current, job, before), patch=_tuned(spec, job, left=left))
+    # What was refused for good is not asked for again, and no reason to stop what runs.
+    refused = refusal is not None and refusal.final
+    patch = {} if refused else _tuned(spec, job, left=left)
+    return _Step(_going(spec, current, job, before), patch=patch)
 
 
 def _made(
@@ -200,8 +206,7 @@ def _made(
         return _Step(_paused() if spec.suspend else _queued(spec), make=not spec.suspend)
     if spec.suspend:
         return _Step(_paused(), make=True)
-    told = refusal.message if refusal else f"0 of {pods_of(spec, current)} pods run"
-    return _Step(State("Running", "Starting", told), make=True)
+    return _Step(State("Running", "Starting", f"0 of {pods_of(spec, current)} pods run"), make=True)
 
 
 def _going(spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRunStatus) -> State:
