@@ -167,7 +167,10 @@ async def test_what_is_refused_of_a_change_is_told_and_stops_nothing(
         cluster.change_run("demo", maxRestarts=3)
         await until(lambda: told(cluster) == "as the test wants it")
         assert cluster.standing("demo") == ("Running", "Training")
-        await until(lambda: launcher.queue.idle)
+        for _ in range(3):
+            launcher.queue.add("demo")
+            await until(lambda: launcher.queue.idle)
+        # Once, whatever has it looked at again.
         assert cluster.calls["PATCH jobs"] == 1
         answer[0] = None
         cluster.change_run("demo", maxRestarts=4)
