@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codeio.evaluation.contamination import contamination
 from codeio.evaluation.rows import Question
-from codeio.evaluation.suites import all_suites
+from codeio.evaluation.suites import all_suites, held_out_suites
 from tests.evaluation.conftest import ten_questions
 
 SUITES = all_suites()
@@ -50,6 +52,24 @@ def test_the_wording_of_a_suite_does_not_count() -> None:
     questions = numbered("gsm8k", texts)
     found = contamination({"gsm8k": SUITES["gsm8k"]}, {"gsm8k": questions}, [("r", {"t": wording})])
     assert found["suites"]["gsm8k"]["shared"] == 0
+
+
+def test_questions_of_one_program_share_it_as_one() -> None:
+    suite = held_out_suites()["held-out-output"]
+    code = "def main_solution(values):\n    return " + " + ".join(f"values[{n}]" for n in range(9))
+    questions = [
+        Question(f"q{number}", suite.parts[0], {"code": code, "program_id": "one"})
+        for number in range(8)
+    ]
+    found = contamination({suite.name: suite}, {suite.name: questions}, [("r", {"text": code})])
+    assert found["suites"][suite.name]["shared"] == 8
+    # In programs of their own the same words are wording.
+    apart = [
+        replace(each, row=each.row | {"program_id": str(number)})
+        for number, each in enumerate(questions)
+    ]
+    found = contamination({suite.name: suite}, {suite.name: apart}, [("r", {"text": code})])
+    assert found["suites"][suite.name]["shared"] == 0
 
 
 def test_every_suite_has_words_of_its_own() -> None:

@@ -2,8 +2,9 @@
 
 The suites' questions are kept as 13-grams, about 100 bytes a token; the training
 rows are read one after another. Words that many questions of a suite share are
-the suite's wording, not a question's, and do not count. Of the project's own
-held-out programs the code is compared.
+the suite's wording, not a question's, and do not count; questions of one program
+or problem share its words, and count as one. Of the project's own held-out
+programs the code is compared.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 
-# A gram in more questions of a suite than this, and in more than this share, is its wording.
+# A gram in more clusters of a suite's questions than this, and in more than this share, is its
+# wording.
 _FEW, _SHARE = 5, 0.1
 
 
@@ -81,8 +83,12 @@ def _index(suite: Suite, asked: Sequence[Question]) -> _Found:
         }
         for question in asked
     ]
-    often = Counter(gram for each in by_question for gram in each)
-    most = max(_FEW, _SHARE * len(asked))
+    clusters: dict[str, set[int]] = {}
+    for question, its in zip(asked, by_question, strict=True):
+        name = str(question.row[suite.cluster]) if suite.cluster else question.id
+        clusters.setdefault(name, set()).update(its)
+    often = Counter(gram for each in clusters.values() for gram in each)
+    most = max(_FEW, _SHARE * len(clusters))
     found = _Found(questions=len(asked), too_short=sum(not each for each in by_question))
     for number, each in enumerate(by_question):
         for gram in each:
