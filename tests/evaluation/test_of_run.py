@@ -364,6 +364,23 @@ def test_other_settings_ask_again(gsm8k: TrainingRun) -> None:
     assert len(lm.prompts) == 3
 
 
+def test_questions_that_cannot_be_judged_are_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in local_file("livebench").read_text("utf-8").splitlines()]
+    rows[0]["livebench_removal_date"] = "2024-11-25"
+    rows[1] |= {"livebench_removal_date": "2025-04-02", "task": "coding", "subtask": ""}
+    rows[2] |= {"task": "coding", "subtask": ""}
+    file = tmp_path / "livebench.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = run_of(tmp_path, {"suites": ["livebench"], "files": {"livebench": str(file)}})
+    lm = Scripted(lambda _: "?")
+    evaluate_run(run, Places(run=run), when="before", load=lambda: lm)
+    assert len(lm.prompts) == 7
+    why = "2 questions: withdrawn by LiveBench; 1 questions: tasks without a rule here: coding"
+    assert f"left out: livebench: {why}" in capsys.readouterr().out
+
+
 def test_nothing_to_measure_is_the_users(tmp_path: Path) -> None:
     run = run_of(tmp_path, {"suites": ["drop", "gpqa"]})
     with pytest.raises(RunError, match="no suite can be measured") as error:

@@ -228,7 +228,13 @@ LIVEBENCH = {
     ],
     "spatial": [("it gives **two**", 1), ("it gives **3**", 0)],
     "amc_made": [("thus BBBBB", 1), ("thus CCCCC", 0), ("\\boxed{B}", 1), ("Beautiful", 0)],
-    "aime_made": [("so \\boxed{30}", 1), ("<solution>030</solution>", 1), ("it is 31", 0)],
+    "aime_made": [
+        ("so \\boxed{30}", 1),
+        ("<solution>030</solution>", 1),
+        ("it is 31", 0),
+        ("thus 030 it is, by the 2 of them", 1),
+        ("from 030 and very much else that takes up a lot of room, 31", 0),
+    ],
     "amps_hard_made": [("$\\boxed{x + x}$", 1), ("$\\boxed{3x}$", 0), ("nothing", 0)],
     "imo_made": [("Answer: 1,3,2", 1), ("Answer: 1,2,3", 1 / 3), ("none", 0)],
     "cta": [("city name", 1), ("country name", 0)],
@@ -250,6 +256,25 @@ def test_livebench(task: str) -> None:
         (answer,) = ask(lm, suite, [question], max_new_tokens=8, seed=0)
         assert answer.score == pytest.approx(score), said
         assert lm.prompts == question.row["turns"]
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [
+        (r"So the answer is $\frac{1}{2}$.", 1),
+        (r"$\frac{1}{2}$ is a share, but the answer to what was asked is 2.", 0),
+        ("AAAAA", 0),
+        ("BBBBB", 1),
+        ("Neither of them.", 0),
+    ],
+)
+def test_livebench_takes_the_value_of_a_choice_at_the_end(said: str, score: float) -> None:
+    suite, questions = ten_questions("livebench")
+    (question,) = (each for each in questions if each.row["subtask"] == "amc_made")
+    choices = r"$\textbf{(A)}~2\qquad\textbf{(B)}~\frac{1}{2}\qquad\textbf{(C)}~3$"
+    question = replace(question, row=question.row | {"turns": [f"What is 1/2? {choices}"]})
+    (answer,) = ask(Scripted(lambda _: said), suite, [question], max_new_tokens=8, seed=0)
+    assert answer.score == score
 
 
 def test_livebench_goes_by_ten_rows_at_once() -> None:

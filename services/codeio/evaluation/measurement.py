@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -260,19 +261,26 @@ def read_measured(folder: Path, plan: Plan, *, model: Mapping[str, str]) -> Meas
 
 def _usable(name: str, questions: list[Question]) -> tuple[list[Question], str]:
     """Return the questions that can be judged, and what is wrong with the others."""
-    if name == "livebench":
-        from codeio.evaluation.tasks.livebench import judged  # noqa: PLC0415  (slow)
+    reasons = _reasons(name, questions)
+    usable = [each for each, reason in zip(questions, reasons, strict=True) if not reason]
+    counts = Counter(filter(None, reasons))
+    return usable, "; ".join(f"{count:,} questions: {why}" for why, count in counts.items())
 
-        usable = [each for each in questions if judged(each.row)]
-        tasks = {str(each.row["task"]) for each in questions if not judged(each.row)}
-        why = f"tasks without a rule here: {', '.join(sorted(tasks))}"
-    elif name == "zebralogic":
-        usable = [each for each in questions if not _is_blank(each.row["solution"])]
-        why = "puzzles whose solution was taken out"
-    else:
-        return questions, ""
-    dropped = len(questions) - len(usable)
-    return usable, f"{dropped:,} questions: {why}" if dropped else ""
+
+def _reasons(name: str, questions: list[Question]) -> list[str]:
+    """Return by question why it cannot be asked, or nothing if it can."""
+    rows = [question.row for question in questions]
+    if name == "livebench":
+        from codeio.evaluation.tasks.livebench import judged, withdrawn  # noqa: PLC0415  (slow)
+
+        gone = "withdrawn by LiveBench"
+        tasks = {str(row["task"]) for row in rows if not (withdrawn(row) or judged(row))}
+        unknown = f"tasks without a rule here: {', '.join(sorted(tasks))}"
+        return [gone if withdrawn(row) else "" if judged(row) else unknown for row in rows]
+    if name == "zebralogic":
+        blank = "puzzles whose solution was taken out"
+        return [blank if _is_blank(row["solution"]) else "" for row in rows]
+    return [""] * len(rows)
 
 
 def _is_blank(solution: dict[str, Any]) -> bool:

@@ -309,8 +309,9 @@ def all_suites() -> dict[str, Suite]:
         Suite(
             name="livebench",
             category="livebench",
-            scored="by each task's own rule, in part where the task has parts; coding, "
-            "instruction following and table reformatting are left out",
+            scored="by each task's own rule, in part where the task has parts, but the answer is "
+            "found in one way for all; coding, instruction following, table reformatting and "
+            "withdrawn questions are left out",
             folder=OWN_TASKS,
             parts=tuple(
                 Part(task="codeio_livebench", hub=f"livebench/{name}") for name in _LIVEBENCH

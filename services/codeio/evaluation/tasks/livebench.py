@@ -2,6 +2,12 @@
 
 An answer stands between `<solution>` and `</solution>`, as the questions ask;
 older ones ask for bold, mathematics for a box.
+
+Answers are scored as LiveBench does, but looked for in one way for all tasks, where
+its own ways differ by task and release. So in `spatial` the last bold words count
+alone, not the last three, and must be the answer, not contain it, as in
+`zebra_puzzle`; of several tags only the last is read; and what stands on the last
+line will do. Formulas are compared by math-verify.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 _SOLUTION = re.compile(r"<solution>(.*?)</solution>", re.DOTALL)
 _BOLD = re.compile(r"\*\*\*?([^*]+)\*\*\*?")
 _BOXED = re.compile(r"\\f?boxed\{(?:\\text\{)?((?:[^{}]|\{[^{}]*\})*?)\}?\}")
+_OPTION = re.compile(r"\\textbf\{\(([A-E])\)\s?\}(.*?)(?:\\qquad|\$)")
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _NUMBERS = dict(
     zip(
@@ -42,6 +49,11 @@ def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]
 def judged(doc: dict[str, Any]) -> bool:
     """Tell whether there is a rule for a row."""
     return _rule_of(doc) is not None
+
+
+def withdrawn(doc: dict[str, Any]) -> bool:
+    """Tell whether LiveBench does not ask a question any more."""
+    return bool(doc.get("livebench_removal_date"))
 
 
 def _rule_of(doc: dict[str, Any]) -> Callable[[str, str, dict[str, Any]], float] | None:
@@ -85,17 +97,21 @@ def _word(truth: str, response: str, doc: dict[str, Any]) -> float:
 
 
 def _letter(truth: str, response: str, doc: dict[str, Any]) -> float:
-    """Judge a choice; questions ask for the letter five times over."""
-    del doc
+    """Judge a choice; questions ask for the letter five times over, and its value will do."""
     if re.search(rf"(?<![A-Z]){truth}{{4,6}}(?![A-Z])", response):
+        return 1.0
+    value = dict(_OPTION.findall(doc["turns"][0])).get(truth, "").strip().strip("$~")
+    if value and value in response[-20 - len(value) :]:
         return 1.0
     letters = set(re.sub(r"[^A-Za-z]", "", _given(response)).upper())
     return float(letters == {truth.upper()})
 
 
 def _integer(truth: str, response: str, doc: dict[str, Any]) -> float:
-    """Judge a whole number, with zeros in front or without."""
+    """Judge a whole number: at the end as it is, marked with zeros in front or without."""
     del doc
+    if truth in response[-50:]:
+        return 1.0
     numbers = re.findall(r"\d+", _given(response)) or re.findall(r"\d+", response[-50:])
     return float(bool(numbers) and int(numbers[-1]) == int(truth))
 
