@@ -60,6 +60,34 @@ def test_two_suites_of_different_questions_know_more_than_one() -> None:
     assert 0.66 < share < 0.76  # one by the root of 2
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "values", "questions"),
+    [
+        ({"gsm8k": 0.0}, {"math": 1.0}, (None, 1.0, None), 10),
+        ({"gsm8k": 0.0, "math": 0.5}, {"math": 1.0}, (0.5, 1.0, 0.5), 10),
+        ({"gsm8k": 0.0, "math": 0.5}, {"gsm8k": 1.0, "math": 1.0}, (0.25, 1.0, 0.75), 20),
+        ({"gsm8k": 0.0}, {}, (0.0, None, None), 10),
+    ],
+)
+def test_a_mean_compares_no_suite_with_another(
+    before: dict[str, float],
+    after: dict[str, float],
+    values: tuple[float | None, ...],
+    questions: int,
+) -> None:
+    sides = [
+        {
+            name: result(name, "mathematical", [share] * 10, programs=name)
+            for name, share in each.items()
+        }
+        for each in (before, after)
+    ]
+    (mean,) = (each for each in scores_of(*sides) if each.suite == MEAN)
+    found = (mean.before, mean.after, mean.gain)
+    assert tuple(each and each.value for each in found) == values
+    assert mean.questions == questions
+
+
 NONE = [0.0] * 10
 BOUND = 1 - 0.025 ** (1 / 10)
 

@@ -50,7 +50,7 @@ def scores_of(
     """Return the scores: of each category its suites, and before them their mean.
 
     The gain is of the questions that both have answered. The mean weighs suites
-    alike, of those that were measured wherever one was.
+    alike, of those that were measured in the same columns, which are the most.
     """
     order = [*all_suites(), *held_out_suites()]
     names = sorted({*before, *after}, key=order.index)
@@ -146,15 +146,14 @@ def _lines(category: str, suites: Sequence[_Compared], seed: int) -> list[_Line]
 
 def _mean(category: str, lines: Sequence[_Line]) -> Score:
     """Return the mean of a category's suites, which must be the same in each column."""
-    most = max(len(line.means) for line in lines)
-    whole = [line for line in lines if len(line.means) == most]
+    columns = Counter(frozenset(line.means) for line in lines)
+    most = max(columns, key=lambda each: (len(each), columns[each], "after" in each))
+    whole = [line for line in lines if line.means.keys() == most]
     estimates = {}
-    for column in ("before", "after", "gain"):
-        of_column = [line for line in whole if column in line.means]
-        if of_column:
-            means = np.mean([line.means[column] for line in of_column], axis=0)
-            values = [getattr(line.score, column).value for line in of_column]
-            estimates[column] = interval(means, float(np.mean(values)))
+    for column in most:
+        means = np.mean([line.means[column] for line in whole], axis=0)
+        values = [getattr(line.score, column).value for line in whole]
+        estimates[column] = interval(means, float(np.mean(values)))
     return Score(
         category=category,
         suite=MEAN,
