@@ -194,6 +194,38 @@ def test_what_a_folder_holds_is_added_to_and_never_overwritten(
     assert call(model, *gsm, out="elsewhere")[0] == 0
 
 
+def test_a_change_of_the_chat_template_is_told_beside_the_gain(
+    tiny_model: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
+) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(tiny_model, plain)
+    (plain / "chat_template.jinja").unlink()
+    asked = ("--suite", "gsm8k", "--file", GSM8K, "--suite", "winogrande")
+    asked = (*asked, "--file", f"winogrande={local_file('winogrande')}")
+    asked = (*asked, "--limit", 2, "--max-new-tokens", 2)
+    told = (
+        r"asked without a chat template before and with the chat template [0-9a-f]{12} after,"
+        r" which the gain includes: gsm8k$"
+    )
+    code, out, err = here(tiny_model, "--before", plain, *asked)
+    assert code == 0, err
+    assert re.search(told, out, re.MULTILINE)
+    assert "which the gain includes" not in here(plain, "--before", plain, *asked, "--out", "x")[1]
+
+    # What an older file does not say is not guessed, and it is used as it is.
+    file = tmp_path / "evaluation/before/gsm8k.jsonl"
+    first, *lines = file.read_text("utf-8").splitlines(keepends=True)
+    header = json.loads(first)
+    assert header.pop("template") == "none"
+    items = [json.loads(line) for line in lines]
+    assert all(item.pop("fits") for item in items)
+    file.write_text("".join(json.dumps(each) + "\n" for each in (header, *items)), "utf-8")
+    code, out, err = here(tiny_model, "--before", plain, *asked)
+    assert (code, "questions" in err) == (0, False), err
+    assert table_of(out)["gsm8k"].count("[") == 3
+    assert "which the gain includes" not in out
+
+
 def test_answers_in_part_are_not_overwritten_either(
     tiny_model: Path, tmp_path: Path, here: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -87,6 +87,7 @@ def report(
         "not_measured": _merged({stage: each.not_measured for stage, each in done.items()}),
         "left_out": _left_out(done),
         "no_room": _merged({stage: _no_room(each) for stage, each in results.items()}),
+        "templates": _templates(results),
         "verdicts": {
             stage: {
                 name: dict(sorted(Counter(item.verdict for item in result.items).items()))
@@ -178,6 +179,17 @@ def _no_room(results: Mapping[str, Result]) -> dict[str, int]:
         for name, result in results.items()
     }
     return {name: count for name, count in counts.items() if count}
+
+
+def _templates(results: Mapping[str, Mapping[str, Result]]) -> dict[str, dict[str, str]]:
+    """Return by suite the chat templates of both models, where it is known that they differ."""
+    found = _merged(
+        {
+            stage: {name: result.template for name, result in each.items() if result.template}
+            for stage, each in results.items()
+        }
+    )
+    return {name: each for name, each in found.items() if len(set(each.values())) > 1}
 
 
 def _left_out(done: Mapping[str, Measured]) -> dict[str, str]:

@@ -7,7 +7,9 @@ puts its choices in a random order each time that it is asked for its rows.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import logging
 import os
 import random
@@ -16,6 +18,8 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from codeio.evaluation.results import NO_TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,6 +69,14 @@ def ask(
     return [answers[question.id] for question in questions]
 
 
+def template_of(lm: LM | Resuming, suite: Suite) -> str:
+    """Return a digest of the chat template that a suite's questions are put in, if there is one."""
+    template = getattr(getattr(lm, "tokenizer", None), "chat_template", None)
+    if not (suite.chat and template):
+        return NO_TEMPLATE
+    return hashlib.sha256(json.dumps(template).encode()).hexdigest()[:12]
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries' progress bars, warnings and hints from the user for a while."""
@@ -95,7 +107,7 @@ def _ask_part(
         lm=lm,
         task_dict={"tasks": {name: task}, "groups": {}},
         bootstrap_iters=0,
-        apply_chat_template=suite.chat and _has_chat_template(lm),
+        apply_chat_template=template_of(lm, suite) != NO_TEMPLATE,
         fewshot_as_multiturn=True,
     )
     if result is None:
@@ -154,11 +166,6 @@ def _tasks_in(folder: Path) -> Any:
     from lm_eval.tasks import TaskManager  # noqa: PLC0415
 
     return TaskManager(include_defaults=False, include_path=str(folder))
-
-
-def _has_chat_template(lm: LM | Resuming) -> bool:
-    tokenizer = getattr(lm, "tokenizer", None)
-    return bool(getattr(tokenizer, "chat_template", None))
 
 
 def _fits(lm: LM | Resuming, requests: Sequence[tuple[Any, ...]]) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.evaluation.answers import Answers, Resuming
 from codeio.evaluation.baselines import baselines_of
 from codeio.evaluation.execution import check_verifier, grade
-from codeio.evaluation.harness import ask
+from codeio.evaluation.harness import ask, template_of
 from codeio.evaluation.held_out import held_out_questions
 from codeio.evaluation.model import out_of_memory
 from codeio.evaluation.results import (
@@ -324,6 +324,7 @@ def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Pla
         category=suite.category,
         baselines=baselines_of(suite, questions, [item.target for item in items]),
         items=items,
+        template=template_of(lm, suite),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from codeio.runtime.atomic import write_atomically
 from codeio.training_run.outcomes import Reason, RunError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+NO_TEMPLATE: Final = "none"
 _OTHERS = {
     "questions": "its questions were others: the data, the split, limit or seed has changed",
     "fingerprint": "the files of the model were others",
@@ -47,6 +48,8 @@ class Result:
     baselines: dict[str, float]
     """Scores that need no model, by what is done."""
     items: tuple[Item, ...]
+    template: str | None = None
+    """Digest of the chat template that was asked with, or `NO_TEMPLATE`; older files do not say."""
 
     @property
     def scored(self) -> dict[str, Item]:
@@ -60,7 +63,8 @@ def write_result(file: Path, header: Mapping[str, Any], result: Result) -> None:
     Raises:
         RunError: it cannot be written.
     """
-    lines = [{**header, "baselines": result.baselines}, *map(asdict, result.items)]
+    first = {**header, "baselines": result.baselines, "template": result.template}
+    lines = [first, *map(asdict, result.items)]
     write_whole(file, "".join(json.dumps(line) + "\n" for line in lines))
 
 
@@ -74,6 +78,7 @@ def read_result(file: Path) -> tuple[dict[str, Any], Result] | None:
             category=header["category"],
             baselines=header["baselines"],
             items=tuple(Item(**json.loads(line)) for line in lines),
+            template=header.get("template"),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

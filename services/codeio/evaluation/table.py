@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from codeio.evaluation.results import NO_TEMPLATE
 from codeio.training_run.scores import MEAN
 
 if TYPE_CHECKING:
@@ -85,7 +86,21 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"wrong, as there was no room for an answer in the model's context: {name}: {number}"
         )
+    forms: dict[str, list[str]] = {}
+    for name, templates in report.get("templates", {}).items():
+        form = " and ".join(f"{_form(each)} {stage}" for stage, each in templates.items())
+        forms.setdefault(form, []).append(name)
+    notes += [
+        f"asked {form}, which the gain includes: {', '.join(names)}"
+        for form, names in forms.items()
+    ]
     return ["", *notes] if notes else []
+
+
+def _form(template: str) -> str:
+    if template == NO_TEMPLATE:
+        return "without a chat template"
+    return f"with the chat template {template}"
 
 
 def _share(estimate: Estimate | None, *, sign: bool = False) -> str:
