@@ -304,7 +304,7 @@ def test_one_that_is_deleted_leaves_nothing(training: Release) -> None:
         ({"recipe": "ThreeStage"}, 'supported values: "TwoStage", "Mixed", "OneStage"'),
         ({"workers": {"nodes": 0}}, "spec.workers.nodes in body should be greater than or equal"),
         ({"workers": {"nodes": 2, "gpus": 8}}, 'unknown field "spec.workers.gpus"'),
-        ({"checkpoints": {"path": "/runs"}}, "several nodes need checkpoints.volume"),
+        ({"checkpoints": {"path": "/runs"}}, "a run on a cluster needs checkpoints.volume"),
         ({"hyperparameters": {"steps": 1, "epochs": 1}}, "exclude one another"),
     ],
 )
@@ -321,7 +321,7 @@ def test_what_decides_the_result_cannot_be_changed(training: Release) -> None:
     run = run_of("undisturbed", seed=1)
     with pytest.raises(KubectlError, match="seed cannot be changed: make another run"):
         apply(training, run)
-    with pytest.raises(KubectlError, match="at most 40 characters"):
+    with pytest.raises(KubectlError, match="at most 40 lower case letters"):
         apply(training, run_of("a" * 41))
 
 

@@ -28,7 +28,7 @@ def smoke() -> dict[str, Any]:
     return {
         "model": {"path": "/models/tiny"},
         "data": {"reasoning": [{"path": "/data/dataset"}]},
-        "checkpoints": {"path": "/runs"},
+        "checkpoints": {"path": "/team", "volume": "runs"},
     }
 
 
@@ -96,6 +96,9 @@ def _objects(draw: st.DrawFn, schema: Schema, *, careful: bool) -> dict[str, Any
         for_one = values(schema["properties"]["stages"]["additionalProperties"])
         names = sorted({stage for each in STAGES.values() for stage in each})
         made["stages"] = draw(st.dictionaries(st.sampled_from(names), for_one, max_size=2))
+    if "everySteps" in schema["properties"]:
+        # A cluster needs it, and Python does not.
+        made["volume"] = draw(values(schema["properties"]["volume"]))
     if "suites" in made:
         files = st.dictionaries(st.sampled_from([*SUITES, "other"]), st.just("f"), max_size=2)
         made["files"] = draw(files)

@@ -90,7 +90,6 @@ def test_what_is_another_resource(change: dict[str, Any], sentence: str) -> None
             {"hyperparameters": {"epochs": 1, "tokens": 5}},
             "spec.hyperparameters: epochs, steps and tokens exclude one another",
         ),
-        ({"workers": {"nodes": 4}}, "spec: several nodes need checkpoints.volume"),
         ({"workers": {"nodes": "2"}}, "spec.workers.nodes: Input should be a valid integer"),
         ({"workers": {"memory": "8 GB"}}, "spec.workers.memory: String should match pattern"),
         ({"workers": {"env": {"A": 1}}}, "spec.workers.env.A: Input should be a valid string"),

@@ -19,7 +19,7 @@ def places(volumes: dict[str, Path] | None = None, **spec: Any) -> Places:
 
 
 def test_paths_of_the_machine_are_as_they_are() -> None:
-    here = places()
+    here = places(checkpoints={"path": "/runs"})
     assert here.path(here.run.spec.model) == Path("/models/tiny")
     assert here.folder == Path("/runs/smoke")
 
@@ -59,6 +59,7 @@ def test_a_stage_begins_with_what_the_one_before_made() -> None:
     here = places(
         recipe="TwoStage",
         data={"reasoning": [{"path": "/d"}], "instruction": [{"path": "/i"}]},
+        checkpoints={"path": "/runs"},
     )
     assert here.model_before("reasoning") == Path("/models/tiny")
     assert here.model_before("instruction") == here.model("reasoning")

@@ -115,7 +115,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"data": CHATS}, "data.instruction needs the recipe TwoStage or Mixed"),
     ({"stages": {"instruction": {}}}, "stages may name"),
     ({"hyperparameters": {"epochs": 1, "steps": 5}}, "epochs, steps and tokens"),
-    ({"workers": {"nodes": 2}}, "several nodes"),
     ({"workers": {"gpusPerNode": 4, "processesPerNode": 2}}, "processesPerNode must be"),
     ({"workers": {"gpusPerNode": 1, "processesPerNode": 2}}, "processesPerNode must be"),
     ({"workers": {"memory": "1023Mi"}}, "sharedMemory"),
@@ -174,6 +173,14 @@ def test_each_rule_is_there(change: dict[str, Any], sentence: str) -> None:
     assert told.startswith(sentence)
 
 
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_what_a_run_writes_is_on_a_volume_unless_it_is_local(nodes: int) -> None:
+    change = {"checkpoints": {"path": "/runs"}, "workers": {"nodes": nodes}}
+    [wrong] = faults(SPEC, defaulted(SPEC, smoke() | change))
+    assert wrong.startswith(": a run on a cluster needs checkpoints.volume")
+    assert takes(manifest(**change))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -222,7 +229,7 @@ CHANGES: dict[str, tuple[Any, bool]] = {
     "recipe": ("Mixed", False),
     "hyperparameters": ({"steps": 3}, False),
     "stages": ({"reasoning": {"steps": 3}}, False),
-    "checkpoints": ({"path": "/other"}, False),
+    "checkpoints": ({"path": "/other", "volume": "runs"}, False),
     "seed": (1, False),
     "execution": ({"parallelism": "DDP"}, True),
     "workers": ({"cpu": "4"}, True),

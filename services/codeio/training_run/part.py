@@ -3,7 +3,7 @@
 The custom resource's schema is made of the parts (see `definition`), so the API server, the
 launcher, the trainer and `codeio train --local` hold a spec to the same rules. A rule over
 several fields says what it asks twice, in CEL for the API server and in Python; a test compares
-their verdicts.
+their verdicts. What must hold on a cluster alone is the API server's to refuse.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Rule:
     message: str
     cel: str
     holds: Callable[[Any], bool] = lambda _: True
-    """The same of the part; not for a rule about changes, which the API server alone sees."""
+    """The same of the part; not for a rule about changes or about clusters."""
 
     def validation(self) -> dict[str, str]:
         """Return the rule as the API server has it."""
