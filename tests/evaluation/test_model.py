@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from codeio.evaluation import model
 from codeio.evaluation.harness import ask
 from codeio.evaluation.model import find_model, load_model, needs_several
+from codeio.training_run import hub
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 from tests.evaluation.conftest import ten_questions
 
@@ -79,6 +80,7 @@ def test_a_hub_out_of_reach_is_asked_once(tmp_path: Path, monkeypatch: pytest.Mo
         raise httpx.ConnectError("nobody is there")
 
     monkeypatch.setattr(httpx, "head", head)
+    monkeypatch.setattr(hub, "_WAITS", ())
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
