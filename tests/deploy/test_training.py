@@ -108,7 +108,7 @@ def test_the_launcher_may_do_what_it_does_and_no_more() -> None:
 
     assert granted("get list watch", api.RUNS, api.JOBS, api.SERVICES, api.PODS)
     assert granted("create patch delete", api.JOBS, api.SERVICES)
-    assert granted("create", api.EVENTS)
+    assert granted("list create", api.EVENTS)
     assert granted("get create update", api.LEASES)
     assert not {verb for _, resource, verb in may if resource == "pods"} & _WRITES
     assert not {each for each in may if "*" in each or "secrets" in each}

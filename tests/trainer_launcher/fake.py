@@ -321,9 +321,16 @@ class FakeCluster:
 def _selected(resource: Resource, request: web.Request) -> bool:
     metadata = resource["metadata"]
     label, fields = request.query.get("labelSelector"), request.query.get("fieldSelector")
-    return (not label or label in metadata.get("labels", {})) and (
-        not fields or fields == f"metadata.name={metadata['name']}"
+    wanted = dict(each.split("=") for each in fields.split(",")) if fields else {}
+    return (not label or label in metadata.get("labels", {})) and all(
+        _field(resource, path) == value for path, value in wanted.items()
     )
+
+
+def _field(resource: Resource, path: str) -> Any:
+    for part in path.split("."):
+        resource = resource.get(part, {})
+    return resource
 
 
 def _merged(into: Any, patch: Any) -> Any:

@@ -16,6 +16,7 @@ from codeio.trainer_launcher.api import JOBS, RUNS, SERVICES, Api, ApiError
 from codeio.trainer_launcher.cache import Cache
 from codeio.trainer_launcher.leader import Lease
 from codeio.trainer_launcher.queue import Queue
+from codeio.trainer_launcher.unmade import UnmadePods
 from codeio.training_run.outcomes import Outcome
 from tests.trainer_launcher.conftest import MEASURED, SETTINGS, SPEC, launching, until
 
@@ -191,6 +192,34 @@ async def test_a_refusal_is_none_of_another_run_of_the_same_name(
         cluster.remove("trainingruns", "demo")
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
+
+
+async def test_events_of_a_job_are_asked_for_only_where_it_lacks_pods(
+    cluster: FakeCluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UnmadePods.__init__, "__kwdefaults__", {"seconds": 0.02})
+    async with launching(client) as launcher:
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.names("jobs"))
+        cluster.start_job("demo-reasoning")
+        await until(lambda: cluster.standing("demo") == ("Running", "Training"))
+        await until(lambda: launcher.queue.idle)
+        asked = cluster.calls["GET events"]
+        await asyncio.sleep(0.1)
+        assert cluster.calls["GET events"] == asked
+        job = cluster.kinds["jobs"]["demo-reasoning"]["metadata"]
+        for uid, note in (("another", "of another"), (job["uid"], "exceeded quota: pods")):
+            event = {"reason": "FailedCreate", "note": note, "regarding": {"uid": uid}}
+            cluster.store("events", {"metadata": {"name": uid}} | event)
+        [pod] = cluster.pods_of("demo-reasoning")
+        cluster.remove("pods", pod["metadata"]["name"])
+        await until(lambda: told(cluster) == "0 of 1 pods run; exceeded quota: pods")
+        # Without the right to list them it goes on as before.
+        cluster.fail = lambda verb, plural: 403 if plural == "events" else None
+        asked = cluster.calls["GET events"]
+        await until(lambda: cluster.calls["GET events"] > asked + 1)
+        cluster.start_job("demo-reasoning")
+        await until(lambda: told(cluster) == "")
 
 
 def told(cluster: FakeCluster, run: str = "demo") -> str:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from codeio.trainer_launcher.events import events_between
+from codeio.trainer_launcher.observed import StepJob
 from codeio.trainer_launcher.reconcile import Observed, Refusal, reconcile
 from codeio.trainer_launcher.standing import read_status
+from codeio.trainer_launcher.unmade import newest_note
 from codeio.training_run.outcomes import Outcome
 from codeio.training_run.status import Progress
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
@@ -106,6 +108,45 @@ def test_what_a_pod_waits_for_is_told() -> None:
     assert "ImagePullBackOff: no such image" in told(phase="Pending", containerStatuses=[pulled])
     unfit = {"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}
     assert "no node has a GPU" in told(phase="Pending", conditions=[unfit])
+
+
+def test_why_pods_are_not_made_is_told_while_they_are_not_there() -> None:
+    cluster = new(SPEC, workers={"nodes": 2})
+    settle(cluster)
+    first, second = cluster.pods_of("demo-reasoning")
+    note = "Error creating: exceeded quota: pods"
+
+    def told() -> str:
+        plan = plan_of(cluster, unmade=note)
+        assert plan.status is not None
+        return plan.status.conditions[0].message
+
+    assert told() == ""
+    cluster.remove("pods", second["metadata"]["name"])
+    assert told() == f"1 of 2 pods run; {note}"
+    cluster.remove("pods", first["metadata"]["name"])
+    assert told() == f"0 of 2 pods run; {note}"
+
+
+def test_the_newest_event_tells_unless_pods_were_made_since() -> None:
+    def event(note: str, **at: Any) -> dict[str, Any]:
+        return {"note": note, "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}} | at
+
+    events = [
+        event("new", deprecatedLastTimestamp="2026-01-01T00:00:09Z"),
+        event("newest", series={"lastObservedTime": "2026-01-01T00:00:10.000001Z"}),
+        event("old", eventTime=None),
+    ]
+    started = {"status": {"startTime": "2026-01-01T00:00:00Z"}}
+    assert newest_note([], StepJob(started, [])) == ""
+    assert newest_note(events, StepJob(started, [])) == "newest"
+    assert newest_note(events[::2], StepJob(started, [])) == "new"
+
+    def pod(at: str) -> dict[str, Any]:
+        return {"metadata": {"creationTimestamp": at}}
+
+    assert newest_note(events, StepJob(started, [pod("2026-01-01T00:00:10Z")])) == "newest"
+    assert newest_note(events, StepJob(started, [pod("2026-01-01T00:00:11Z")])) == ""
 
 
 def test_the_status_and_each_condition_say_of_which_spec_they_are() -> None:

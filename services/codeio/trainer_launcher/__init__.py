@@ -10,6 +10,7 @@
 | `grading`    | what of them has a model's answers graded                                  |
 | `children`   | the Job and the Service of a step                                          |
 | `observed`   | what a Job and its pods say                                                |
+| `unmade`     | why its pods are not made                                                  |
 | `reconcile`  | what is to be done for a run: a function of spec, status, Jobs and pods    |
 | `standing`   | the status of a run                                                        |
 | `conditions` | its conditions                                                             |
@@ -43,6 +44,6 @@ the same name goes on from them.
 | batch                | jobs                          | list watch create patch delete   |
 |                      | services                      | list watch create patch          |
 |                      | pods                          | list watch                       |
-| events.k8s.io        | events                        | create                           |
+| events.k8s.io        | events                        | list create                      |
 | coordination.k8s.io  | leases                        | get create update                |
 """

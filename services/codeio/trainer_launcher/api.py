@@ -121,7 +121,13 @@ class Api:
         return await self._call("get", "GET", kind.path(self.namespace, name))
 
     async def page(
-        self, kind: Kind, *, selector: str = "", limit: int = _PAGE, token: str = ""
+        self,
+        kind: Kind,
+        *,
+        selector: str = "",
+        fields: str = "",
+        limit: int = _PAGE,
+        token: str = "",
     ) -> tuple[list[Resource], str, str]:
         """Return some resources by name, the token of the next page, and the list's version.
 
@@ -130,6 +136,7 @@ class Api:
         """
         query = {"limit": str(limit)}
         query |= {"labelSelector": selector} if selector else {}
+        query |= {"fieldSelector": fields} if fields else {}
         query |= {"continue": token} if token else {}
         try:
             found = await self._call("list", "GET", kind.path(self.namespace), query)
@@ -140,12 +147,16 @@ class Api:
         metadata = found["metadata"]
         return found.get("items") or [], metadata.get("continue", ""), metadata["resourceVersion"]
 
-    async def list(self, kind: Kind, *, selector: str = "") -> tuple[list[Resource], str]:
+    async def list(
+        self, kind: Kind, *, selector: str = "", fields: str = ""
+    ) -> tuple[list[Resource], str]:
         """Return all resources, and the version from which on to watch."""
         found: list[Resource] = []
         token = ""
         while True:
-            items, token, version = await self.page(kind, selector=selector, token=token)
+            items, token, version = await self.page(
+                kind, selector=selector, fields=fields, token=token
+            )
             found += items
             if not token:
                 return found, version

@@ -22,12 +22,14 @@ from codeio.trainer_launcher.progress import ProgressPoller
 from codeio.trainer_launcher.queue import Queue
 from codeio.trainer_launcher.reconcile import Observed, Refusal, reconcile
 from codeio.trainer_launcher.standing import read_status, time_text
+from codeio.trainer_launcher.unmade import UnmadePods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from codeio.runtime.settings import TrainerLauncherSettings
     from codeio.trainer_launcher.api import Api, Resource
+    from codeio.trainer_launcher.observed import StepJob
     from codeio.trainer_launcher.reconcile import Plan
 
 _logger = structlog.get_logger()
@@ -65,6 +67,7 @@ class Launcher:
             seconds=settings.progress_seconds,
             port=metrics_port,
         )
+        self._unmade = UnmadePods(api, self._without_pods, changed=self.queue.add, now=now)
 
     async def run(self) -> None:
         """Carry out runs for ever."""
@@ -81,6 +84,7 @@ class Launcher:
                 tasks.create_task(self._resync())
                 tasks.create_task(self._count())
                 tasks.create_task(self._progress.run())
+                tasks.create_task(self._unmade.run())
         finally:
             self.queue.close()
 
@@ -144,6 +148,7 @@ class Launcher:
             pods=self._pods.of_run(name),
             services=self._services.of_run(name),
             progress=self._progress.of(name),
+            unmade=self._unmade.of(name),
             refusal=refusal if version == _version(run) else None,
         )
         return reconcile(run, observed, settings=self._settings, now=self._now())
@@ -214,13 +219,22 @@ class Launcher:
     def _first_pods(self) -> dict[str, str]:
         """Return the addresses of the pods that can tell how far a run is."""
         addresses = {}
+        for name, job in self._active():
+            pod = job.first_pod
+            if pod is not None and (address := (pod.get("status") or {}).get("podIP")):
+                addresses[name] = address
+        return addresses
+
+    def _without_pods(self) -> dict[str, StepJob]:
+        return {name: job for name, job in self._active() if job.lacks_pods}
+
+    def _active(self) -> Iterator[tuple[str, StepJob]]:
+        """Yield the names of runs with their Jobs that are active."""
         for run in self.runs:
             name = run["metadata"]["name"]
             for job in step_jobs(run, self._jobs.of_run(name), self._pods.of_run(name)).values():
-                pod = job.first_pod if job.is_active else None
-                if pod is not None and (address := (pod.get("status") or {}).get("podIP")):
-                    addresses[name] = address
-        return addresses
+                if job.is_active:
+                    yield name, job
 
     def _run_changed(self, run: Resource) -> None:
         self.queue.add(run["metadata"]["name"])

@@ -134,6 +134,12 @@ class StepJob:
         )
 
     @property
+    def lacks_pods(self) -> bool:
+        """Whether pods are to be made that are not there."""
+        there = sum(_phase(pod) != "Failed" for pod in self.pods)
+        return self.is_active and there < self.spec.get("completions", 1)
+
+    @property
     def first_pod(self) -> Resource | None:
         """The newest pod with the number 0: one that runs or has succeeded, if the Job goes on."""
         firsts = [pod for pod in self._by_age if _index(pod) == "0"]

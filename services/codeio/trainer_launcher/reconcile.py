@@ -59,6 +59,8 @@ class Observed:
     progress: Progress | None = None
     """What the trainer said last, if it was asked."""
     refusal: Refusal | None = None
+    unmade: str = ""
+    """Why pods are not made that are to be there, if something is said of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,7 @@ def reconcile(
     if current is None:
         step = _Step(_COMPLETED)
     else:
-        step = _step(run, spec, current, jobs.get(current), before, observed.refusal, left=left)
+        step = _step(run, spec, current, jobs.get(current), before, observed, left=left)
     if observed.refusal is not None and step.state.standing in {"Suspended", "Running"}:
         step = replace(step, state=replace(step.state, message=observed.refusal.message))
     job = jobs.get(current) if current else None
@@ -164,10 +166,11 @@ def _step(  # noqa: PLR0913, PLR0917
     current: str,
     job: StepJob | None,
     before: TrainingRunStatus,
-    refusal: Refusal | None,
+    observed: Observed,
     *,
     left: int | None,
 ) -> _Step:
+    refusal = observed.refusal
     generation = run["metadata"].get("generation", 0)
     failed = next(
         (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
@@ -190,7 +193,7 @@ def _step(  # noqa: PLR0913, PLR0917
     # What was refused for good is not asked for again, and no reason to stop what runs.
     refused = refusal is not None and refusal.final
     patch = {} if refused else _tuned(spec, job, left=left)
-    return _Step(_going(spec, current, job, before), patch=patch)
+    return _Step(_going(spec, current, job, before, observed.unmade), patch=patch)
 
 
 def _made(
@@ -209,7 +212,9 @@ def _made(
     return _Step(State("Running", "Starting", f"0 of {pods_of(spec, current)} pods run"), make=True)
 
 
-def _going(spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRunStatus) -> State:
+def _going(
+    spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRunStatus, unmade: str
+) -> State:
     """Return how a run stands whose Job is as it is to be."""
     if spec.suspend:
         return _paused(saving=bool(job.living))
@@ -219,11 +224,11 @@ def _going(spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRu
     if job.running < pods and not job.is_complete:
         stage = next((each for each in before.stages if each.name == current), None)
         known = stage is not None and stage.pod is not None
-        hindrance = f"; {job.hindrance}" if job.hindrance else ""
+        why = job.hindrance or (unmade if job.lacks_pods else "")
         return State(
             "Running",
             "Restarting" if known else "Starting",
-            f"{job.running} of {pods} pods run{hindrance}",
+            f"{job.running} of {pods} pods run" + (f"; {why}" if why else ""),
         )
     return State("Running", "Training" if current in STAGES[spec.recipe] else "Evaluating")
 
