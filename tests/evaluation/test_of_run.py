@@ -351,6 +351,25 @@ def test_a_signal_during_the_search_ends_the_step_and_is_no_finding(
             signal.signal(each, handler)
 
 
+def test_a_suite_that_is_judged_otherwise_now_is_asked_again(gsm8k: TrainingRun) -> None:
+    run = changed(gsm8k, suites=["gsm8k", "korbench"])
+    places = Places(run=run)
+    evaluate_run(run, places, when="before", load=lambda: Scripted(lambda _: "?"))
+    for file in (places.evaluation / "before").glob("*.jsonl"):
+        first, *lines = file.read_text().splitlines(keepends=True)
+        header = json.loads(first)
+        header.pop("revision", None)
+        file.write_text("".join([json.dumps(header) + "\n", *lines]))
+    evaluate_run(run, places, when="after", load=lambda: Scripted(lambda _: "?"))
+    told = json.loads((places.folder / "evaluation.json").read_text())
+    why = "it cannot be compared, since the suite was asked or judged by other rules"
+    assert told["not_measured"] == {"korbench": {"before": why}}
+    lm = Scripted(lambda _: "?")
+    evaluate_run(run, places, when="before", load=lambda: lm)
+    assert len(lm.prompts) == 10
+    assert all("Here is a rule" in prompt for prompt in lm.prompts)
+
+
 def test_other_settings_ask_again(gsm8k: TrainingRun) -> None:
     places = Places(run=gsm8k)
     evaluate_run(gsm8k, places, when="before", load=lambda: answering("gsm8k", 1))

@@ -338,6 +338,8 @@ def header_of(plan: Plan, suite: Suite) -> dict[str, Any]:
         "precision": plan.precision,
         "limit": plan.limit,
     }
+    if suite.revision > 1:  # older files do not name the first one
+        header["revision"] = suite.revision
     questions = plan.asked.questions.get(suite.name)
     if questions is not None:
         header["questions"] = _digest(suite, questions)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NO_TEMPLATE: Final = "none"
 _OTHERS = {
     "questions": "its questions were others: the data, the split, limit or seed has changed",
+    "revision": "the suite was asked or judged by other rules",
     "fingerprint": "the files of the model were others",
 }
 

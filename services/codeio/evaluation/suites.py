@@ -68,6 +68,8 @@ class Suite:
     """Column of what several questions share, which are then resampled together."""
     options: dict[str, str] = field(default_factory=dict)
     """Changes to the harness's task."""
+    revision: int = 1
+    """Another one where it is asked or judged otherwise, so that older scores are not compared."""
 
 
 def harness_tasks() -> Path:
@@ -212,6 +214,7 @@ def all_suites() -> dict[str, Suite]:
             parts=(Part(task="codeio_korbench", hub="m-a-p/KOR-Bench"),),
             columns=("category", "rule_id", "rule_content", "question", "answer"),
             optional=("idx",),
+            revision=2,
             question=("rule_content", "question"),
         ),
         Suite(
@@ -262,6 +265,7 @@ def all_suites() -> dict[str, Suite]:
             scored="F1 of the words of the answer in double brackets, after any reasoning (0-shot)",
             folder=OWN_TASKS,
             parts=(Part(task="codeio_drop", hub="EleutherAI/drop"),),
+            revision=2,
             split="validation",
             columns=("query_id", "passage", "question", "answer", "validated_answers"),
             question=("passage", "question"),
@@ -318,6 +322,7 @@ def all_suites() -> dict[str, Suite]:
             ),
             columns=("question_id", "task", "turns", "ground_truth"),
             optional=("subtask",),
+            revision=2,
             question=("turns",),
         ),
     )
