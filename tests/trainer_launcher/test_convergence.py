@@ -72,6 +72,7 @@ def void(_: object) -> None:
 EVENTS = st.sampled_from([
     kill_a_pod, lose_a_pod, forget_a_job, change_memory, complete_what_runs, FakeCluster.step,
     launcher_dies_after(0), launcher_dies_after(1), launcher_dies_after(2), launcher_dies_after(99),
+    lambda cluster: cluster.change_run(RUN, evaluation={"suites": ["math"]}),
     lambda cluster: cluster.change_run(RUN, suspend=True),
     lambda cluster: cluster.change_run(RUN, suspend=False),
 ])  # fmt: skip
@@ -86,7 +87,8 @@ def test_whatever_happens_on_the_way_it_comes_to_the_same_end(
     for event in happened:
         event(cluster)
     cluster.change_run(RUN, suspend=False)
-    for _ in STEPS:
+    # A model may be measured again, once its training has ended.
+    for _ in [*STEPS, "evaluate-before"]:
         settle(cluster)
         for name, job in list(cluster.kinds["jobs"].items()):
             if "completionTime" not in job.get("status", {}):

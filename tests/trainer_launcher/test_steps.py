@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from codeio.trainer_launcher.reconcile import Observed, Plan, reconcile
 from codeio.trainer_launcher.standing import read_status
 from codeio.training_run.outcomes import Outcome
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
 from tests.trainer_launcher.reconciling import RUN, STEPS, new, plan_of, settle, stages
+
+if TYPE_CHECKING:
+    from tests.trainer_launcher.fake import FakeCluster
 
 
 def test_steps_follow_one_another_and_the_status_tells_of_each() -> None:
@@ -73,6 +79,85 @@ def test_what_a_step_is_made_of_makes_it_anew_and_nothing_else_does() -> None:
         cluster.kinds["jobs"]["demo-evaluate-before"]["metadata"]["uid"]
         == (first["metadata"]["uid"])
     )
+
+
+def done(*steps: str, **fields: Any) -> FakeCluster:
+    """Return a run that has done some steps, of which the last one's Job is complete."""
+    cluster = new(MEASURED, **fields)
+    for step in steps:
+        settle(cluster)
+        cluster.complete(f"demo-{step}")
+    settle(cluster)
+    return cluster
+
+
+def evaluated(cluster: FakeCluster) -> str:
+    conditions = {each["type"]: each for each in cluster.run(RUN)["status"]["conditions"]}
+    status: str = conditions["Evaluated"]["status"]
+    return status
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"evaluation": {"suites": ["gsm8k", "math"]}}, {"execution": {"precision": "Float32"}}],
+)
+@pytest.mark.parametrize("are_there", [True, False])
+def test_a_run_that_is_done_is_measured_again_by_what_is_asked_for_now(
+    change: dict[str, Any], are_there: bool
+) -> None:
+    cluster = done(*STEPS)
+    before = {step: cluster.kinds["jobs"][f"demo-{step}"]["metadata"]["uid"] for step in STEPS}
+    assert (cluster.standing(RUN), evaluated(cluster)) == (("Succeeded", "Completed"), "True")
+    if not are_there:
+        for step in STEPS:
+            cluster.remove("jobs", f"demo-{step}")
+    cluster.change_run(RUN, **change)
+    for step in ("evaluate-before", "evaluate-after"):
+        settle(cluster)
+        assert (cluster.standing(RUN), evaluated(cluster)) == (("Running", "Evaluating"), "False")
+        assert stages(cluster)[step]["state"] == "Running"
+        assert cluster.kinds["jobs"][f"demo-{step}"]["metadata"]["uid"] != before[step]
+        cluster.complete(f"demo-{step}")
+    settle(cluster)
+    assert (cluster.standing(RUN), evaluated(cluster)) == (("Succeeded", "Completed"), "True")
+    # The training stays done.
+    if are_there:
+        assert cluster.kinds["jobs"]["demo-reasoning"]["metadata"]["uid"] == before["reasoning"]
+    else:
+        assert "demo-reasoning" not in cluster.names("jobs")
+
+
+@pytest.mark.parametrize("change", [{"seed": 0}, {"workers": {"memory": "16Gi"}}])
+def test_what_scores_do_not_depend_on_has_nothing_measured_again(change: dict[str, Any]) -> None:
+    cluster = done(*STEPS)
+    jobs = copy.deepcopy(cluster.kinds["jobs"])
+    cluster.change_run(RUN, **change)
+    settle(cluster)
+    assert cluster.kinds["jobs"] == jobs
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
+
+
+def test_a_training_that_has_begun_ends_before_a_model_is_measured_again() -> None:
+    cluster = done("evaluate-before")
+    # Its own Job is made anew for it, in which time there is none.
+    cluster.change_run(RUN, evaluation={"suites": ["math"]}, execution={"precision": "Float32"})
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Running", "Training")
+    cluster.complete("demo-reasoning")
+    settle(cluster)
+    assert stages(cluster)["evaluate-before"]["state"] == "Running"
+
+
+def test_what_an_earlier_release_has_measured_counts() -> None:
+    cluster = done(*STEPS)
+    for step in STEPS:
+        cluster.remove("jobs", f"demo-{step}")
+    for stage in cluster.run(RUN)["status"]["stages"]:
+        stage.pop("measuredBy", None)
+    cluster.change_run(RUN, evaluation={"suites": ["math"]})
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
+    assert cluster.names("jobs") == []
 
 
 def test_a_new_release_of_the_launcher_does_not_restart_what_runs() -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 STEP_LABEL = "codeio.dev/step"
 MADE_OF = "codeio.dev/made-of"
 """Annotation of a Job: the sum of what it was made of."""
+MEASURED_BY = "codeio.dev/measured-by"
+"""Annotation of a Job that measures a model: the sum of what it measures by."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 TERMINATED = 128 + 15
@@ -47,7 +49,18 @@ def made_of(spec: TrainingRunSpec, step: str) -> str:
     parts = {key: value for key, value in asked_for(spec).items() if key not in _NOT_OF_PODS}
     if step in STAGES[spec.recipe]:
         parts.pop("evaluation", None)
-    text = json.dumps(parts, sort_keys=True)
+    return _sum_of(parts)
+
+
+def measured_by(spec: TrainingRunSpec, step: str) -> str | None:
+    """Return the sum of what a step's scores depend on, besides the model; None of a training."""
+    if step in STAGES[spec.recipe]:
+        return None
+    return _sum_of([asked_for(spec).get("evaluation"), spec.execution.precision])
+
+
+def _sum_of(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -81,6 +94,8 @@ def job_of(
         run, spec, step, labels=metadata["labels"], host=metadata["name"], settings=settings
     )
     metadata["annotations"] = {MADE_OF: made_of(spec, step)}
+    if (measured := measured_by(spec, step)) is not None:
+        metadata["annotations"][MEASURED_BY] = measured
     if spec.queue_name is not None:
         metadata["labels"] = metadata["labels"] | {QUEUE_LABEL: spec.queue_name}
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from codeio.trainer_launcher.children import MADE_OF, STEP_LABEL, TERMINATED
+from codeio.trainer_launcher.children import MADE_OF, MEASURED_BY, STEP_LABEL, TERMINATED
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ class StepJob:
 
     @property
     def made_of(self) -> str | None:
-        return (self.resource["metadata"].get("annotations") or {}).get(MADE_OF)
+        return self._annotation(MADE_OF)
+
+    @property
+    def measured_by(self) -> str | None:
+        return self._annotation(MEASURED_BY)
 
     @property
     def is_going(self) -> bool:
@@ -185,6 +189,9 @@ class StepJob:
             if _index(pod) == "0" and told is not None and told.exit_code == ExitCode.DONE:
                 return told.outcome
         return None
+
+    def _annotation(self, name: str) -> str | None:
+        return (self.resource["metadata"].get("annotations") or {}).get(name)
 
     @cached_property
     def _by_age(self) -> list[Resource]:

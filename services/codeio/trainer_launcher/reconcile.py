@@ -1,8 +1,9 @@
 """From what is asked for and what is there to what is to be done: a function, and no state.
 
 Steps are done in order, one at a time. What the Jobs can no longer tell stands in
-the status: which steps have succeeded, and how long pods have run. So a launcher
-that starts anew, or two looks where one would do, come to the same.
+the status: which steps have succeeded, what they have measured by, and how long
+pods have run. So a launcher that starts anew, or two looks where one would do, come
+to the same.
 
 A run that has failed stays as it is until its spec is changed. The step it failed
 in is then tried again, from its last checkpoint.
@@ -14,7 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.runtime.errors import UsageError
-from codeio.trainer_launcher.children import child_name, job_of, made_of, service_of, tunable
+from codeio.trainer_launcher.children import (
+    child_name,
+    job_of,
+    made_of,
+    measured_by,
+    service_of,
+    tunable,
+)
 from codeio.trainer_launcher.conditions import State
 from codeio.trainer_launcher.observed import deadline_failure, failure_of, step_jobs
 from codeio.trainer_launcher.pod import manifest, pods_of
@@ -110,7 +118,7 @@ def reconcile(
             return Plan(unread=str(error))
         return _refused(run, before, jobs, str(error), now=now)
     done = _done(spec, jobs, before)
-    current = _current(spec, jobs, done)
+    current = _current(spec, jobs, done, before)
     seconds, since = active_time(before, jobs, current, now=now)
     left = None if spec.deadline_seconds is None else spec.deadline_seconds - seconds
     strays = [
@@ -301,18 +309,32 @@ def _refused(
 def _done(
     spec: TrainingRunSpec, jobs: Mapping[str, StepJob], before: TrainingRunStatus
 ) -> frozenset[str]:
-    """Return the steps that have succeeded, whether or not their Jobs are still there."""
-    known = {stage.name for stage in before.stages if stage.state == "Succeeded"}
-    known |= {name for name, job in jobs.items() if job.is_complete}
-    return frozenset(known & set(steps_of(spec)))
+    """Return the steps that have succeeded, whether or not their Jobs are still there.
+
+    One that has measured by something else than what is asked for now is to be done again.
+    """
+    known = {stage.name: stage.measured_by for stage in before.stages if stage.state == "Succeeded"}
+    known |= {name: job.measured_by for name, job in jobs.items() if job.is_complete}
+    return frozenset(
+        step
+        for step in steps_of(spec)
+        # What an earlier release has measured has no sum.
+        if step in known and known[step] in {None, measured_by(spec, step)}
+    )
 
 
 def _current(
-    spec: TrainingRunSpec, jobs: Mapping[str, StepJob], done: frozenset[str]
+    spec: TrainingRunSpec,
+    jobs: Mapping[str, StepJob],
+    done: frozenset[str],
+    before: TrainingRunStatus,
 ) -> str | None:
     """Return the step that is the run's turn: one that has begun ends before another begins."""
     left = [step for step in steps_of(spec) if step not in done]
     begun = [step for step in left if step in jobs and not jobs[step].is_finished]
+    # Its Job may be gone, to be made anew.
+    told = {stage.name for stage in before.stages if stage.state not in {"Waiting", "Succeeded"}}
+    begun += [step for step in left if step in told]
     return next(iter([*begun, *left]), None)
 
 

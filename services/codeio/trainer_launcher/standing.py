@@ -61,7 +61,7 @@ def status_of(  # noqa: PLR0913
         parts = _parts(spec, before, done, progress)
         stages = _stages(spec, state, before=before, jobs=jobs, done=done, current=current)
         checkpoint = _checkpoint(run, spec, done)
-        scores = _scores(jobs) or before.scores
+        scores = _scores(jobs, done) or before.scores
     return TrainingRunStatus(
         observed_generation=generation,
         conditions=conditions_of(
@@ -143,11 +143,17 @@ def _succeeded(old: StageStatus, job: StepJob | None) -> StageStatus:
             "completion_time": old.completion_time or job.stopped_at,
             "loss": told.get("loss", old.loss),
             "tokens": round(told["tokens"]) if "tokens" in told else old.tokens,
+            "measured_by": job.measured_by,
         }
     )
 
 
 def _current(old: StageStatus, job: StepJob | None, state: State) -> StageStatus:
+    if old.state == "Succeeded":
+        # It is done again: of the time before that nothing is to be told.
+        old = StageStatus(name=old.name, state="Waiting")
+    if job is not None and job.is_complete:
+        job = None
     update: dict[str, Any] = {"state": state.standing, "job": None, "completion_time": None}
     if job is not None:
         update["job"] = job.name
@@ -222,11 +228,11 @@ def _told(job: StepJob) -> dict[str, float]:
     }
 
 
-def _scores(jobs: Mapping[str, StepJob]) -> tuple[Score, ...]:
+def _scores(jobs: Mapping[str, StepJob], done: frozenset[str]) -> tuple[Score, ...]:
     """Return the table of the last evaluation, which holds the one before."""
     for step in (EVALUATE_AFTER, EVALUATE_BEFORE):
         job = jobs.get(step)
-        if job is not None and job.is_complete and job.result is not None:
+        if step in done and job is not None and job.result is not None:
             try:
                 return tuple(
                     Score.model_validate(each) for each in job.result.details.get("scores", ())

@@ -49,6 +49,9 @@ class StageStatus(Part):
     restarts: int = 0
     loss: float | None = Field(None, description="At its last step.")
     tokens: int | None = None
+    measured_by: str | None = Field(
+        None, description="Sum of the evaluation and the precision by which it has measured."
+    )
 
 
 class Estimate(Part):
