@@ -48,7 +48,8 @@ def test_columns_show_what_is_there() -> None:
     [version] = definition()["spec"]["versions"]
     columns = {each["name"]: each for each in version["additionalPrinterColumns"]}
     assert list(columns) == [
-        "State", "Stage", "Step", "Of", "Loss", "Tokens/s", "Left", "Age", "Reason", "Message",
+        "State", "Stage", "Step", "Of", "Loss", "Tokens/s", "Left", "Gain", "Age",
+        "Reason", "Message",
     ]  # fmt: skip
     for column in columns.values():
         path = re.sub(r"\[\?\(.*?\)\]", ".[]", column["jsonPath"]).strip(".").split(".")

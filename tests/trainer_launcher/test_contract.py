@@ -25,8 +25,8 @@ KINDS = {
 }
 
 
-# What the launcher keeps for itself.
-OF_THE_RESOURCE_ALONE = {"status.stages.measured_by"}
+# What the launcher keeps for itself, and what follows from the scores.
+OF_THE_RESOURCE_ALONE = {"status.stages.measured_by", "status.gain"}
 
 
 def plain(annotation: Any) -> Any:

@@ -16,6 +16,7 @@ from codeio.training_run.status import Progress
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
 from tests.trainer_launcher.reconciling import (
     RUN,
+    STEPS,
     fail_first_pod,
     new,
     plan_of,
@@ -58,6 +59,30 @@ def test_progress_is_told_to_the_last_step() -> None:
     progress = read_status(cluster.run(RUN)).progress
     end = {"step": 120, "tokens": 5000, "loss": 0.2512, "seconds_left": 0.0}
     assert progress == seen.model_copy(update=end)
+
+
+def test_what_was_measured_and_gained_is_told_after_its_jobs_are_gone() -> None:
+    cluster = new(MEASURED)
+    gain = [[42, 10, 70], [-3, -20, 10], [0, -1, 1]]
+    scores = [
+        [category, suite, 10, [100, 0, 300], [500, 200, 800], each]
+        for category, each in zip(("symbolic", "logic", "scientific"), gain, strict=True)
+        for suite in ("mean", "some")
+    ]
+    for step, details in zip(STEPS, ({}, {}, {"scores": scores}), strict=True):
+        settle(cluster)
+        said = f"{step}: 3 suites; not measured: bbh"
+        cluster.complete(f"demo-{step}", Outcome("Completed", said, details).to_json())
+    settle(cluster)
+    told = copy.deepcopy(cluster.run(RUN)["status"])
+    assert told["gain"] == "symbolic +4.2, logic -0.3, scientific +0.0"
+    conditions = {each["type"]: each["message"] for each in told["conditions"]}
+    assert conditions["Evaluated"] == "evaluate-after: 3 suites; not measured: bbh"
+    assert conditions["Succeeded"] == f"gain in points: {told['gain']}"
+    for step in STEPS:
+        cluster.remove("jobs", f"demo-{step}")
+    settle(cluster)
+    assert cluster.run(RUN)["status"] == told
 
 
 def test_what_keeps_a_job_from_being_made_is_told() -> None:

@@ -31,14 +31,15 @@ class State:
 def conditions_of(
     state: State,
     *,
-    parts: dict[ConditionType, tuple[bool, str]],
+    parts: dict[ConditionType, tuple[bool, str, str]],
     before: Sequence[Condition],
     generation: int,
     now: str,
 ) -> tuple[Condition, ...]:
     """Return the conditions: first the one that is true of the four, then those that were.
 
-    `parts`: whether `DataPrepared` and `Evaluated` hold, and why; those that are asked for.
+    `parts`: whether `DataPrepared` and `Evaluated` hold, why, and what there is to say of it; those
+    that are asked for.
     """
     known = {condition.type: condition for condition in before}
 
@@ -65,8 +66,8 @@ def conditions_of(
         condition(state.standing, "True", state.reason, state.message),
         *others,
         *(
-            condition(kind, "True" if holds else "False", reason)
-            for kind, (holds, reason) in parts.items()
+            condition(kind, "True" if holds else "False", reason, message)
+            for kind, (holds, reason, message) in parts.items()
         ),
     )
 

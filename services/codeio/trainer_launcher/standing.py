@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from codeio.trainer_launcher.conditions import conditions_of
 from codeio.trainer_launcher.progress import readable
 from codeio.training_run.definition import known_fields
 from codeio.training_run.outcomes import Reason
+from codeio.training_run.scores import gain_of
 from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, steps_of
 from codeio.training_run.status import Progress, Score, StageStatus, TrainingRunStatus
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from codeio.trainer_launcher.api import Resource
     from codeio.trainer_launcher.conditions import State
     from codeio.trainer_launcher.observed import StepJob
+    from codeio.training_run.outcomes import Outcome
     from codeio.training_run.spec import TrainingRunSpec
     from codeio.training_run.status import ConditionType
 
@@ -53,15 +56,19 @@ def status_of(  # noqa: PLR0913
 ) -> TrainingRunStatus:
     """Return the status; without a spec that can be read, with no more than the state."""
     generation = run["metadata"].get("generation", 0)
-    parts: dict[ConditionType, tuple[bool, str]] = {}
+    parts: dict[ConditionType, tuple[bool, str, str]] = {}
     stages, checkpoint, scores = before.stages, before.checkpoint, before.scores
     if progress is None or progress.stage != current:
         progress = _ended(before.progress, jobs)
     if spec is not None:
-        parts = _parts(spec, before, done, progress)
+        measured = _last_measured(jobs, done)
+        parts = _parts(spec, before, done, progress, measured)
         stages = _stages(spec, state, before=before, jobs=jobs, done=done, current=current)
         checkpoint = _checkpoint(run, spec, done)
-        scores = _scores(jobs, done) or before.scores
+        scores = _scores(measured) or before.scores
+    gain = gain_of(scores)
+    if state.standing == "Succeeded" and gain:
+        state = replace(state, message=f"gain in points: {gain}")
     return TrainingRunStatus(
         observed_generation=generation,
         conditions=conditions_of(
@@ -71,6 +78,7 @@ def status_of(  # noqa: PLR0913
         progress=progress,
         checkpoint=checkpoint,
         scores=scores,
+        gain=gain or None,
         active_seconds=active[0],
         active_since=active[1],
     )
@@ -181,23 +189,25 @@ def _parts(
     before: TrainingRunStatus,
     done: frozenset[str],
     progress: Progress | None,
-) -> dict[ConditionType, tuple[bool, str]]:
-    def part(holds: bool) -> tuple[bool, str]:
-        return holds, Reason.COMPLETED if holds else "Waiting"
+    measured: Outcome | None,
+) -> dict[ConditionType, tuple[bool, str, str]]:
+    def part(holds: bool, message: str = "") -> tuple[bool, str, str]:
+        return holds, Reason.COMPLETED if holds else "Waiting", message
 
     stages = STAGES[spec.recipe]
-    prepared = any(
-        condition.type == "DataPrepared" and condition.status == "True"
-        for condition in before.conditions
-    )
+    known = {condition.type: condition for condition in before.conditions}
+    prepared = "DataPrepared" in known and known["DataPrepared"].status == "True"
     # Steps are told of when a stage's samples are there as tokens.
     trains = progress is not None and progress.stage in stages and progress.steps is not None
-    parts: dict[ConditionType, tuple[bool, str]] = {
+    parts: dict[ConditionType, tuple[bool, str, str]] = {
         "DataPrepared": part(prepared or trains or bool(done & set(stages)))
     }
     if spec.evaluation is not None:
-        measured = {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec))
-        parts["Evaluated"] = part(measured <= done)
+        said = known["Evaluated"].message if "Evaluated" in known else ""
+        parts["Evaluated"] = part(
+            {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec)) <= done,
+            measured.message if measured is not None else said,
+        )
     return parts
 
 
@@ -228,18 +238,21 @@ def _told(job: StepJob) -> dict[str, float]:
     }
 
 
-def _scores(jobs: Mapping[str, StepJob], done: frozenset[str]) -> tuple[Score, ...]:
-    """Return the table of the last evaluation, which holds the one before."""
+def _last_measured(jobs: Mapping[str, StepJob], done: frozenset[str]) -> Outcome | None:
+    """Return what the last evaluation said, whose table holds the one before, if it is there."""
     for step in (EVALUATE_AFTER, EVALUATE_BEFORE):
         job = jobs.get(step)
         if step in done and job is not None and job.result is not None:
-            try:
-                return tuple(
-                    Score.model_validate(each) for each in job.result.details.get("scores", ())
-                )
-            except (ValidationError, TypeError):
-                return ()
-    return ()
+            return job.result
+    return None
+
+
+def _scores(measured: Outcome | None) -> tuple[Score, ...]:
+    told = measured.details.get("scores", ()) if measured is not None else ()
+    try:
+        return tuple(Score.model_validate(each) for each in told)
+    except (ValidationError, TypeError):
+        return ()
 
 
 def _number(value: object) -> float | None:

@@ -39,6 +39,15 @@ def pack_scores(scores: Sequence[Score], *, most_bytes: int = 3072) -> dict[str,
     return details
 
 
+def gain_of(scores: Sequence[Score]) -> str:
+    """Return the gain by category in points of percentage, such as `symbolic +4.2, logic -0.3`."""
+    return ", ".join(
+        f"{score.category} {100 * score.gain.value:+.1f}"
+        for score in scores
+        if score.suite == MEAN and score.gain is not None
+    )
+
+
 def _pack(score: Score) -> list[Any]:
     return [
         score.category,

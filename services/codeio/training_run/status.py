@@ -101,6 +101,7 @@ class TrainingRunStatus(Part):
     progress: Progress | None = None
     checkpoint: str | None = Field(None, description="Path of the newest trained model.")
     scores: tuple[Score, ...] = Field((), max_length=128)
+    gain: str | None = Field(None, description="By category, in points: symbolic +4.2, logic -0.3.")
     active_seconds: int = Field(0, description="Seconds that pods have run, up to activeSince.")
     active_since: str | None = Field(
         None,
