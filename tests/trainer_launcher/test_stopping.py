@@ -63,6 +63,8 @@ def test_a_deadline_counts_the_time_of_all_pods_but_not_that_of_suspension() -> 
     cluster.finish_job("demo-reasoning", "Failed", "DeadlineExceeded")
     settle(cluster)
     assert cluster.standing(RUN) == ("Failed", "DeadlineExceeded")
+    message = cluster.run(RUN)["status"]["conditions"][0]["message"]
+    assert "since its pods were asked for, waiting for nodes included" in message
     cluster.change_run(RUN, deadlineSeconds=2000)
     settle(cluster)
     assert cluster.standing(RUN) == ("Running", "Training")

@@ -255,8 +255,9 @@ def deadline_failure(spec: TrainingRunSpec) -> tuple[str, str]:
 
 def _deadline_advice(spec: TrainingRunSpec) -> str:
     return (
-        f"its pods have run for the {spec.deadline_seconds} s of deadlineSeconds; raise it, and "
-        "the run goes on from its last checkpoint"
+        f"the {spec.deadline_seconds} s of deadlineSeconds have passed since its pods were asked "
+        "for, waiting for nodes included; raise it, and the run goes on from its last checkpoint; "
+        "queueName keeps a run from beginning before there is room"
     )
 
 

@@ -284,7 +284,10 @@ class TrainingRunSpec(Part):
     cancel: bool = Field(False, description="Whether to stop for good, keeping the checkpoints.")
     queue_name: DnsLabel | None = Field(None, description="LocalQueue of Kueue that admits it.")
     deadline_seconds: int | None = Field(
-        None, ge=1, description="Seconds that its pods may run, in all, before it fails."
+        None,
+        ge=1,
+        description="Seconds before it fails, in all, while its pods are asked for or run: waiting"
+        " for nodes and images included, suspended or queued not.",
     )
     max_restarts: int = Field(
         10, ge=0, le=1000, description="Failures of pods that are borne; disruptions do not count."

@@ -102,9 +102,11 @@ class TrainingRunStatus(Part):
     checkpoint: str | None = Field(None, description="Path of the newest trained model.")
     scores: tuple[Score, ...] = Field((), max_length=128)
     gain: str | None = Field(None, description="By category, in points: symbolic +4.2, logic -0.3.")
-    active_seconds: int = Field(0, description="Seconds that pods have run, up to activeSince.")
+    active_seconds: int = Field(
+        0, description="Seconds that pods were asked for or have run, up to activeSince."
+    )
     active_since: str | None = Field(
         None,
-        description="Since when the pods run that run now.",
+        description="Since when the pods of now were asked for.",
         json_schema_extra={"format": "date-time"},
     )
