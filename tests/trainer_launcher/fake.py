@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from codeio.trainer_launcher.api import Api
+from codeio.trainer_launcher.pod import CONTAINER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -141,7 +142,10 @@ class FakeCluster:
         ended = {"exitCode": code, "reason": reason, "message": message, "finishedAt": TIME}
         pod["status"] |= {
             "phase": "Failed" if code else "Succeeded",
-            "containerStatuses": [{"state": {"terminated": ended}}],
+            "containerStatuses": [
+                {"name": "sidecar", "state": {"terminated": {"exitCode": 0}}},
+                {"name": CONTAINER, "state": {"terminated": ended}},
+            ],
         }
         self._put("pods", pod)
 

@@ -119,7 +119,10 @@ def test_what_a_pod_waits_for_is_told() -> None:
         {"name": "verifier", "projected": {"sources": [{"secret": secret}, {"configMap": {}}]}},
     ]
     scheduled = {"type": "PodScheduled", "status": "True"}
-    waiting = [{"state": {"waiting": {"reason": "ContainerCreating"}}}]
+    waiting = [
+        {"name": "sidecar", "state": {"waiting": {"reason": "CreateContainerError"}}},
+        {"name": "trainer", "state": {"waiting": {"reason": "ContainerCreating"}}},
+    ]
     unmounted = {"type": "PodReadyToStartContainers", "status": "False"}
     assert told(phase="Pending", conditions=[unmounted, scheduled], containerStatuses=waiting) == (
         f"0 of 1 pods run; pod {pod['metadata']['name']} waits for what it mounts from namespace "
@@ -129,7 +132,10 @@ def test_what_a_pod_waits_for_is_told() -> None:
     ready = unmounted | {"status": "True"}
     plain = told(phase="Pending", conditions=[ready, scheduled], containerStatuses=waiting)
     assert plain == "0 of 1 pods run"
-    pulled = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    pulled = {
+        "name": "trainer",
+        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}},
+    }
     assert "ImagePullBackOff: no such image" in told(phase="Pending", containerStatuses=[pulled])
     unfit = {"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}
     assert "no node has a GPU" in told(phase="Pending", conditions=[unfit])

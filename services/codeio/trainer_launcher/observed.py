@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from codeio.trainer_launcher.children import MADE_OF, MEASURED_BY, STEP_LABEL, TERMINATED
+from codeio.trainer_launcher.pod import CONTAINER
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason
 
 if TYPE_CHECKING:
@@ -163,11 +164,10 @@ class StepJob:
             for condition in status.get("conditions") or ():
                 if condition["type"] == "PodScheduled" and condition["status"] == "False":
                     return f"pod {pod['metadata']['name']}: {condition.get('message', '')}"
-            for container in status.get("containerStatuses") or ():
-                waiting = container.get("state", {}).get("waiting") or {}
-                if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-                    told = f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-                    return f"pod {pod['metadata']['name']}: {told}"
+            waiting = _trainer_state(pod).get("waiting") or {}
+            if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
+                told = f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+                return f"pod {pod['metadata']['name']}: {told}"
             if _waits_for_volumes(pod) and (mounted := _mounted(pod)):
                 return (
                     f"pod {pod['metadata']['name']} waits for what it mounts from namespace "
@@ -269,19 +269,26 @@ def _memory_advice(ended: Ended, spec: TrainingRunSpec) -> str:
 
 
 def _ended(pod: Resource) -> Ended | None:
+    told = _trainer_state(pod).get("terminated")
+    if told is None:
+        return None
+    text = told.get("message") or ""
+    return Ended(
+        pod=pod["metadata"]["name"],
+        exit_code=told["exitCode"],
+        killed_for_memory=told.get("reason") == "OOMKilled" and told["exitCode"] != ExitCode.DONE,
+        outcome=Outcome.from_json(text),
+        text=text,
+        at=told.get("finishedAt") or "",
+    )
+
+
+def _trainer_state(pod: Resource) -> dict[str, Any]:
+    """Return the state of the container that is ours, beside which admission may have put some."""
     for container in (pod.get("status") or {}).get("containerStatuses") or ():
-        if (told := (container.get("state") or {}).get("terminated")) is not None:
-            text = told.get("message") or ""
-            return Ended(
-                pod=pod["metadata"]["name"],
-                exit_code=told["exitCode"],
-                killed_for_memory=told.get("reason") == "OOMKilled"
-                and told["exitCode"] != ExitCode.DONE,
-                outcome=Outcome.from_json(text),
-                text=text,
-                at=told.get("finishedAt") or "",
-            )
-    return None
+        if container["name"] == CONTAINER:
+            return container.get("state") or {}
+    return {}
 
 
 def _waits_for_volumes(pod: Resource) -> bool:
