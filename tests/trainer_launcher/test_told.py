@@ -6,7 +6,7 @@ import copy
 from datetime import timedelta
 from typing import Any
 
-from codeio.trainer_launcher.events import events_between
+from codeio.trainer_launcher.events import Event, event_resource, events_between
 from codeio.trainer_launcher.observed import StepJob
 from codeio.trainer_launcher.reconcile import Observed, Refusal, reconcile
 from codeio.trainer_launcher.standing import read_status
@@ -14,6 +14,7 @@ from codeio.trainer_launcher.unmade import newest_note
 from codeio.training_run.outcomes import Outcome
 from codeio.training_run.status import Progress
 from tests.trainer_launcher.conftest import MEASURED, NOW, SETTINGS, SPEC
+from tests.trainer_launcher.fake import TIME
 from tests.trainer_launcher.reconciling import (
     RUN,
     STEPS,
@@ -46,6 +47,14 @@ def test_events_tell_each_time_a_run_stands_otherwise() -> None:
     cluster.complete("demo-reasoning")
     assert happened() == [("Normal", "StepSucceeded"), ("Normal", "Succeeded")]
     assert happened() == []
+
+
+def test_a_note_has_as_many_bytes_as_the_api_server_takes() -> None:
+    run = new().run(RUN)
+    for note in ("é" * 600, "a" + "é" * 600, "a" * 1024):
+        kept = event_resource(run, Event("Failed", note), at=TIME)["note"]
+        assert note.startswith(kept)
+        assert 1023 <= len(kept.encode()) <= 1024
 
 
 def test_progress_is_told_to_the_last_step() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codeio.trainer_launcher.api import Resource
     from codeio.training_run.status import TrainingRunStatus
 
-_LONGEST_NOTE = 1024
+_NOTE_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def event_resource(run: Resource, event: Event, *, at: str) -> Resource:
         "reportingInstance": FIELD_MANAGER,
         "action": event.reason,
         "reason": event.reason,
-        "note": event.note[:_LONGEST_NOTE],
+        # Of a character that is cut in two nothing is left.
+        "note": event.note.encode()[:_NOTE_BYTES].decode(errors="ignore"),
         "type": event.kind,
         "regarding": {
             "apiVersion": RUNS.api_version,
