@@ -223,13 +223,13 @@ def _made(
 def _going(
     spec: TrainingRunSpec, current: str, job: StepJob, before: TrainingRunStatus, unmade: str
 ) -> State:
-    """Return how a run stands whose Job is as it is to be."""
+    """Return how a run stands whose Job is as it is to be, and has not ended."""
     if spec.suspend:
         return _paused(saving=bool(job.living))
     if spec.queue_name is not None and job.is_suspended:
         return _queued(spec)
     pods = pods_of(spec, current)
-    if job.running < pods and not job.is_complete:
+    if job.running < pods:
         stage = next((each for each in before.stages if each.name == current), None)
         known = stage is not None and stage.pod is not None
         why = job.hindrance or (unmade if job.lacks_pods else "")
@@ -267,16 +267,14 @@ def _stopped(state: State, job: StepJob | None) -> _Step:
 
 
 def _tuned(spec: TrainingRunSpec, job: StepJob, *, left: int | None) -> dict[str, Any]:
-    """Return the merge patch of what is to change of a Job while it stays."""
+    """Return the merge patch of what is to change of a Job that has not ended."""
     wanted = tunable(spec, seconds_left=_at_least_one(left))
     if left is None:
         wanted["activeDeadlineSeconds"] = None
     if spec.queue_name is None:
         wanted["suspend"] = spec.suspend
     changes = {key: value for key, value in wanted.items() if job.spec.get(key) != value}
-    if changes.get("suspend") is False or not job.is_finished:
-        return {"spec": changes} if changes else {}
-    return {}
+    return {"spec": changes} if changes else {}
 
 
 def _refused(

@@ -4,7 +4,8 @@ CHECKPOINTS/RUN/
     data/STAGE/            the stage's samples as tokens
     checkpoints/STAGE/     what a stage goes on from
     models/STAGE/          the model that a stage ended with, as `save_pretrained` writes it
-    tensorboard/           events of all stages
+    metrics/STAGE.jsonl    figures of a stage
+    tensorboard/           the same of all stages, as events
     evaluation/            answers and scores, before and after
     evaluation.json        the table, and evaluation.svg, its picture
     .run.lock, .step.lock  held by whoever is at work here
