@@ -173,6 +173,28 @@ def test_each_rule_is_there(change: dict[str, Any], sentence: str) -> None:
     assert told.startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        *[(name, True) for name in ("a.b", "team.data-1", "a" * 253, "0")],
+        *[(name, False) for name in ("a" * 254, "a..b", ".a", "a.", "a.-b", "A.b", "a/b")],
+    ],
+)
+def test_claims_secrets_and_priority_classes_are_called_as_in_kubernetes(
+    name: str, taken: bool
+) -> None:
+    place = {"path": "/p", "volume": name}
+    for change in (
+        {"model": place},
+        {"checkpoints": place},
+        {"evaluation": {"suites": ["gsm8k"], "volume": name}},
+        {"workers": {"priorityClassName": name}},
+        {"workers": {"envFrom": [{"secretRef": {"name": name}}]}},
+    ):
+        assert (not faults(SPEC, defaulted(SPEC, smoke() | change))) is taken
+        assert takes(manifest(**change)) is taken
+
+
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_what_a_run_writes_is_on_a_volume_unless_it_is_local(nodes: int) -> None:
     change = {"checkpoints": {"path": "/runs"}, "workers": {"nodes": nodes}}

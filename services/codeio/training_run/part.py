@@ -17,7 +17,10 @@ from pydantic.alias_generators import to_camel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DnsLabel = Annotated[str, Field(pattern=f"^{_LABEL}$", max_length=63)]
+DnsSubdomain = Annotated[str, Field(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
+"""What most resources of Kubernetes may be called."""
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -87,4 +90,6 @@ class Located(Part):
     path: Text | None = Field(
         None, description="Folder or file; inside the volume, if one is named."
     )
-    volume: DnsLabel | None = Field(None, description="PersistentVolumeClaim that holds the path.")
+    volume: DnsSubdomain | None = Field(
+        None, description="PersistentVolumeClaim that holds the path."
+    )

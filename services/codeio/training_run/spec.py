@@ -15,7 +15,7 @@ from codeio.training_run.hyperparameters import (
     StageName,
     laid_over,
 )
-from codeio.training_run.part import DnsLabel, Located, Part, Rule, Text
+from codeio.training_run.part import DnsLabel, DnsSubdomain, Located, Part, Rule, Text
 from codeio.training_run.stage_rules import STAGE_RULES
 from codeio.training_run.suites import SUITES, Category, SuiteName
 from codeio.training_run.training_data import Data, evenly_weighted
@@ -87,7 +87,7 @@ class Toleration(Part):
 class SecretReference(Part):
     """A Secret of the run's namespace."""
 
-    name: DnsLabel = Field(description="Its name.")
+    name: DnsSubdomain = Field(description="Its name.")
 
 
 class EnvironmentSource(Part):
@@ -137,7 +137,7 @@ class Workers(Part):
     )
     node_selector: dict[str, str] = Field(default_factory=dict, max_length=32)
     tolerations: tuple[Toleration, ...] = Field((), max_length=32)
-    priority_class_name: DnsLabel | None = None
+    priority_class_name: DnsSubdomain | None = None
     env: dict[str, str] = Field(
         default_factory=dict, max_length=64, description="Such as NCCL_SOCKET_IFNAME."
     )
@@ -158,7 +158,7 @@ class Checkpoints(Part):
     path: Text = Field(
         description="Folder; inside the volume, if one is named. Each run has its own in it."
     )
-    volume: DnsLabel | None = Field(
+    volume: DnsSubdomain | None = Field(
         None, description="PersistentVolumeClaim that all pods can write; a cluster needs one."
     )
     every_steps: int = Field(100, ge=1)
@@ -196,7 +196,7 @@ class Evaluation(Part):
         max_length=64,
         description="A suite's data as a local file, by its name, in place of the hub.",
     )
-    volume: DnsLabel | None = Field(None, description="PersistentVolumeClaim of those files.")
+    volume: DnsSubdomain | None = Field(None, description="PersistentVolumeClaim of those files.")
     before: bool = Field(True, description="Whether the untouched model is measured too.")
     limit: int | None = Field(None, ge=1, description="Most questions of a suite.")
     max_new_tokens: int = Field(1024, ge=1, le=1 << 17)
