@@ -92,6 +92,11 @@ def test_what_was_measured_and_gained_is_told_after_its_jobs_are_gone() -> None:
         cluster.remove("jobs", f"demo-{step}")
     settle(cluster)
     assert cluster.run(RUN)["status"] == told
+    # Of another evaluation it is not true.
+    cluster.change_run(RUN, evaluation={"suites": ["math"]})
+    settle(cluster)
+    conditions = {each["type"]: each for each in cluster.run(RUN)["status"]["conditions"]}
+    assert (conditions["Evaluated"]["status"], conditions["Evaluated"]["message"]) == ("False", "")
 
 
 def test_what_keeps_a_job_from_being_made_is_told() -> None:

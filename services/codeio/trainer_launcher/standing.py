@@ -203,11 +203,9 @@ def _parts(
         "DataPrepared": part(prepared or trains or bool(done & set(stages)))
     }
     if spec.evaluation is not None:
-        said = known["Evaluated"].message if "Evaluated" in known else ""
-        parts["Evaluated"] = part(
-            {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec)) <= done,
-            measured.message if measured is not None else said,
-        )
+        holds = {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec)) <= done
+        said = known["Evaluated"].message if holds and "Evaluated" in known else ""
+        parts["Evaluated"] = part(holds, measured.message if measured is not None else said)
     return parts
 
 
