@@ -143,7 +143,8 @@ def manifest(cell: Cell, plan: Plan, *, model: Path, rows: Path, runs: Path) -> 
                 "warmupSteps": 5,
                 "batchSize": plan.batch_size,
                 "epochs": 1,
-                "maxLength": plan.longest_sample,
+                # Another's answer may be longer.
+                "maxLength": plan.longest_sample + plan.longest_answer,
                 "longSamples": "Fail",
             },
             "execution": {
