@@ -31,7 +31,7 @@ def print_tables(outcome: Outcome) -> None:
         for each in scores:
             table.add_row(each.title, *_cells(each))
         console.print(table)
-    for sentence in outcome.conclusions:
+    for sentence in (*outcome.conclusions, *outcome.undecided):
         console.print(f"- {sentence}", highlight=False)
 
 
@@ -96,8 +96,17 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
     yield ""
     yield "## What was found"
     yield ""
-    for sentence in outcome.conclusions:
+    for sentence in outcome.conclusions or ("Nothing: no interval leaves zero out.",):
         yield f"- {sentence}"
+    if outcome.undecided:
+        yield ""
+        told = f"Comparisons that show no difference: {len(outcome.undecided)}"
+        yield f"<details><summary>{told}</summary>"
+        yield ""
+        for sentence in outcome.undecided:
+            yield f"- {sentence}"
+        yield ""
+        yield "</details>"
     yield ""
     yield f"![Shares of right answers with their intervals]({picture})"
     yield ""

@@ -73,6 +73,9 @@ class Outcome:
     hard: dict[str, int]
     """Questions that no trivial baseline gets, by origin and direction."""
     conclusions: tuple[str, ...]
+    """What is shown: gains, and differences between arms."""
+    undecided: tuple[str, ...]
+    """What is not."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,7 +86,7 @@ def evaluate(asked: Sequence[Asked], questions: Sequence[Question], *, resamples
     scores: list[Score] = []
     comparisons: list[Comparison] = []
     hard: dict[str, int] = {}
-    conclusions: list[str] = []
+    conclusions: list[tuple[bool, str]] = []
     for origin in Origin:
         for direction in Direction:
             here = [q for q in questions if (q.origin, q.direction) == (origin, direction)]
@@ -96,7 +99,11 @@ def evaluate(asked: Sequence[Asked], questions: Sequence[Question], *, resamples
             hard[f"{origin}, {direction}"] = int(table.hard.sum())
             conclusions += [table.conclusion(each) for each in table.arms]
             conclusions += [_said(each) for each in found if not each.title.endswith(_UNTOUCHED)]
-    return Outcome(tuple(scores), tuple(comparisons), hard, tuple(conclusions))
+    shown, others = (
+        tuple(sentence for is_shown, sentence in conclusions if is_shown is wanted)
+        for wanted in (True, False)
+    )
+    return Outcome(tuple(scores), tuple(comparisons), hard, shown, others)
 
 
 _UNTOUCHED = "the untouched model"
@@ -134,8 +141,8 @@ class _Table:
         pairs += [(by_arm[a], by_arm[b]) for a, b in _PAIRS if a in by_arm and b in by_arm]
         return [self._comparison(one, other) for one, other in pairs]
 
-    def conclusion(self, arm: Asked) -> str:
-        """Say whether an arm gained anything, and whether trivial baselines explain it."""
+    def conclusion(self, arm: Asked) -> tuple[bool, str]:
+        """Say whether an arm gained or lost anything, and whether trivial baselines explain it."""
         found = self._comparison(arm, self._untouched)
         first = self._questions[0]
         where = f"{arm.title} ({first.origin}, {first.direction} prediction)"
@@ -146,9 +153,9 @@ class _Table:
         )
         guessed = f"{best.title} gets {percent(float(self._hits[best.title].mean()))}"
         if found.gain.high < 0:
-            return f"{where}: worse than the untouched model at its best, by {gain}."
+            return True, f"{where}: worse than the untouched model at its best, by {gain}."
         if not found.gain.above_zero:
-            return (
+            return False, (
                 f"{where}: no gain over the untouched model at its best is shown ({gain});"
                 f" without any model, {guessed}."
             )
@@ -156,12 +163,12 @@ class _Table:
             # Absence of evidence is not evidence: that there is less has to be shown too.
             explained = found.beyond.high < found.gain.value
             said = "is explained by" if explained else "is not shown to go beyond"
-            return (
+            return True, (
                 f"{where}: the gain of {gain} {said} trivial baselines: on the"
                 f" {int(self.hard.sum())} questions that none of them gets it is {beyond};"
                 f" without any model, {guessed}."
             )
-        return (
+        return True, (
             f"{where}: a gain of {gain}, which trivial baselines do not explain alone: on the"
             f" {int(self.hard.sum())} questions that none of them gets it is {beyond};"
             f" without any model, {guessed}."
@@ -219,13 +226,13 @@ class _Table:
 _GUESSES = frozenset({"trivial", "oracle"})
 
 
-def _said(found: Comparison) -> str:
+def _said(found: Comparison) -> tuple[bool, str]:
     where = f"{found.title} ({found.origin}, {found.direction} prediction)"
     if found.gain.above_zero:
-        return f"{where}: better by {points(found.gain)}."
+        return True, f"{where}: better by {points(found.gain)}."
     if found.gain.high < 0:
-        return f"{where}: worse by {points(found.gain)}."
-    return f"{where}: no difference is shown ({points(found.gain)})."
+        return True, f"{where}: worse by {points(found.gain)}."
+    return False, f"{where}: no difference is shown ({points(found.gain)})."
 
 
 def percent(value: float) -> str:

@@ -60,7 +60,9 @@ def test_too_few_hard_questions_to_tell_explain_nothing() -> None:
 
 
 def test_no_gain_and_a_loss_are_said() -> None:
-    assert "no gain" in outcome(range(4), guessed=range(2)).conclusions[0]
+    found = outcome(range(4), guessed=range(2))
+    assert found.conclusions == ()
+    assert "no gain" in found.undecided[0]
     asked = [
         Asked("main", "arm", (verdicts(range(0)),), Arm.RATIONALE),
         Asked("plain", "untouched", (verdicts(range(60)),)),
@@ -182,7 +184,14 @@ def test_the_page_holds_the_figures(tmp_path: Path) -> None:
     result = outcome(range(60), guessed=range(20))
     write_page(found, result, page)
     text = page.read_text()
-    assert result.conclusions[0] in text
+    assert f"\n\n- {result.conclusions[0]}\n" in text
+    undecided = outcome(range(4), guessed=range(2))
+    write_page(found, undecided, page)
+    assert "- Nothing: no interval leaves zero out.\n" in page.read_text()
+    assert (
+        f"<summary>Comparisons that show no difference: 1</summary>\n\n- {undecided.undecided[0]}"
+        in page.read_text()
+    )
     assert "8 predict the output and 0 predict the input" in text
     assert "| main | 0 | 12 | 3,456 | 7 | 1.250 | 1.5 |" in text
     assert "| main | 50.0 [" in text
