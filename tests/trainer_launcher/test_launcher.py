@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     Client = Callable[[], Api]
 
 
+def answering(cluster: FakeCluster, verb: str, plural: str, code: int) -> list[int | None]:
+    """Have one kind of call answered with a code; the list takes another, or none, later on."""
+    answer: list[int | None] = [code]
+    cluster.fail = lambda *call: answer[0] if call == (verb, plural) else None
+    return answer
+
+
 async def test_a_run_goes_from_apply_to_succeeded(cluster: FakeCluster, client: Client) -> None:
     def told() -> list[tuple[str, str]]:
         return [(reason, note.split()[0]) for reason, note in cluster.events()]
@@ -122,8 +129,7 @@ async def test_a_launcher_that_begins_anew_goes_on(cluster: FakeCluster, client:
 async def test_a_refused_job_is_told_and_made_once_it_may_be(
     cluster: FakeCluster, client: Client
 ) -> None:
-    quota: list[int | None] = [403]
-    cluster.fail = lambda verb, plural: quota[0] if (verb, plural) == ("POST", "jobs") else None
+    quota = answering(cluster, "POST", "jobs", 403)
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("demo") == ("Running", "Starting"))
@@ -139,10 +145,7 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
 
 
 async def test_what_is_refused_of_a_service_is_told(cluster: FakeCluster, client: Client) -> None:
-    answer: list[int | None] = [403]
-    cluster.fail = lambda verb, plural: (
-        answer[0] if (verb, plural) == ("PATCH", "services") else None
-    )
+    answer = answering(cluster, "PATCH", "services", 403)
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("demo") == ("Running", "Starting"))
@@ -158,8 +161,7 @@ async def test_what_is_refused_of_a_service_is_told(cluster: FakeCluster, client
 async def test_what_is_refused_of_a_change_is_told_and_stops_nothing(
     cluster: FakeCluster, client: Client
 ) -> None:
-    answer: list[int | None] = [422]
-    cluster.fail = lambda verb, plural: answer[0] if (verb, plural) == ("PATCH", "jobs") else None
+    answer = answering(cluster, "PATCH", "jobs", 422)
     async with launching(client) as launcher:
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.names("jobs"))
@@ -182,8 +184,7 @@ async def test_what_is_refused_of_a_change_is_told_and_stops_nothing(
 async def test_a_refusal_is_none_of_another_run_of_the_same_name(
     cluster: FakeCluster, client: Client
 ) -> None:
-    answer: list[int | None] = [422]
-    cluster.fail = lambda verb, plural: answer[0] if (verb, plural) == ("POST", "jobs") else None
+    answer = answering(cluster, "POST", "jobs", 422)
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("demo") == ("Failed", "InvalidSpec"))

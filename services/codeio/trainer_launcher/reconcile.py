@@ -70,6 +70,11 @@ class Observed:
     unmade: str = ""
     """Why pods are not made that are to be there, if something is said of it."""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether what was refused would be refused again."""
+        return self.refusal is not None and self.refusal.final
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -138,8 +143,7 @@ def reconcile(
         for service in observed.services
         if _owned(service, metadata["uid"])
     }
-    refused = observed.refusal is not None and observed.refusal.final
-    needed = step.make or not (refused or job is None or job.is_finished or step.delete)
+    needed = step.make or not (observed.is_refused or job is None or job.is_finished or step.delete)
     missing = current is not None and child_name(metadata["name"], current) not in services
     return Plan(
         delete=(
@@ -178,7 +182,6 @@ def _step(  # noqa: PLR0913, PLR0917
     *,
     left: int | None,
 ) -> _Step:
-    refusal = observed.refusal
     generation = run["metadata"].get("generation", 0)
     failed = next(
         (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
@@ -189,7 +192,7 @@ def _step(  # noqa: PLR0913, PLR0917
     if spec.cancel:
         return _stopped(_CANCELLED, job)
     if job is None:
-        return _made(spec, current, refusal, left=left)
+        return _made(spec, current, observed.refusal, left=left)
     if job.is_going:
         return _Step(_paused() if spec.suspend else _RESTARTING)
     changed = job.made_of != made_of(spec, current)
@@ -199,8 +202,7 @@ def _step(  # noqa: PLR0913, PLR0917
     if failure is not None or changed or (spec.suspend and spec.queue_name is not None):
         return _Step(_paused() if spec.suspend else _RESTARTING, delete=True)
     # What was refused for good is not asked for again, and no reason to stop what runs.
-    refused = refusal is not None and refusal.final
-    patch = {} if refused else _tuned(spec, job, left=left)
+    patch = {} if observed.is_refused else _tuned(spec, job, left=left)
     return _Step(_going(spec, current, job, before, observed.unmade), patch=patch)
 
 

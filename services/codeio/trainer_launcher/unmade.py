@@ -56,7 +56,7 @@ class UnmadePods:
             jobs = {
                 run: job
                 for run, job in self._jobs().items()
-                if self._now() - _time(job.start_time or "") >= _PATIENCE
+                if self._now() - datetime.fromisoformat(job.start_time or "") >= _PATIENCE
             }
             for gone in self._notes.keys() - jobs.keys():
                 del self._notes[gone]
@@ -81,7 +81,7 @@ class UnmadePods:
 def newest_note(events: Sequence[Resource], job: StepJob) -> str:
     """Return what was said last, if no pod has been made since."""
     made = [pod["metadata"]["creationTimestamp"] for pod in job.pods]
-    since = max(_time(at) for at in (job.start_time or "", *made))
+    since = max(datetime.fromisoformat(at) for at in (job.start_time or "", *made))
     told = [(at, event.get("note") or "") for event in events if (at := _last(event)) >= since]
     return max(told)[1] if told else ""
 
@@ -89,13 +89,9 @@ def newest_note(events: Sequence[Resource], job: StepJob) -> str:
 def _last(event: Resource) -> datetime:
     """Return when an event was last seen, which those of the older form say elsewhere."""
     series = event.get("series") or {}
-    return _time(
+    return datetime.fromisoformat(
         series.get("lastObservedTime")
         or event.get("deprecatedLastTimestamp")
         or event.get("eventTime")
         or event["metadata"]["creationTimestamp"]
     )
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -35,7 +35,7 @@ def checked_name(name: str) -> str:
     Raises:
         ValueError: none can be called so.
     """
-    if len(name) > LONGEST_NAME or not re.fullmatch(NAME.strip("^$"), name):
+    if len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
         raise ValueError(f"{name!r} is no name of a run: {NAME_IS}")
     return name
 
