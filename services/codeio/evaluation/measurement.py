@@ -349,7 +349,7 @@ def header_of(plan: Plan, suite: Suite) -> dict[str, Any]:
 def _digest(suite: Suite, questions: Sequence[Question]) -> str:
     digest = hashlib.sha256()
     for question in questions:
-        row = {name: question.row.get(name) for name in suite.columns}
+        row = {name: question.row.get(name) for name in (*suite.columns, *suite.optional)}
         digest.update(json.dumps([question.id, row], sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
