@@ -120,8 +120,14 @@ KORBENCH = [
     ("operation", "2", "18", r"-6+\sqrt{22}or-6-\sqrt{22}", r"[[-6-\sqrt{22}or\sqrt{22}-6]]", 1),
     ("operation", "2", "18", r"-6+\sqrt{22}or-6-\sqrt{22}", r"[[6-\sqrt{22}or\sqrt{22}-6]]", 0),
     ("operation", "8", "73", r"2\sqrt{11}", r"[[x = \sqrt{44}]]", 1),
+    ("operation", "8", "73", r"2\sqrt{11}", r"so it is $\boxed{2\sqrt{11}}$, in {0, 1}", 1),
+    ("operation", "8", "5", r"\frac{\sqrt{2}}{3}", r"$\boxed{\frac{\sqrt{2}}{3}}$", 1),
+    ("operation", "2", "15", "4or-12", r"\boxed{-12 \text{ or } 4}", 1),
+    ("operation", "1", "5", "2", r"$\boxed{1}$, no, $\boxed{\text{2}}$, then \boxed{3", 1),
+    ("operation", "1", "5", "2", r"\boxed{\boxed{2}}", 1),
     ("operation", "13", "121", "5+5i", "[[5i+5]]", 1),
     ("operation", "18", "171", "{1,2,4,5}", "[[{5, 4, 2, 1}]]", 1),
+    ("operation", "18", "171", "{1,2,4,5}", r"$\boxed{\{5, 4, 2, 1\}}$", 1),
     ("operation", "18", "179", "{x∣x≤-1 or x≥1}", "[[{x | x ≥ 1 or x ≤ -1}]]", 1),
     ("operation", "18", "179", "{x∣x≤-1 or x≥1}", "[[{x | x ≥ 1 or x ≤ 1}]]", 0),
     ("operation", "24", "231", "((1,2),(3,4))", "[[ ((1, 2), (3, 4)) ]]", 1),
@@ -158,6 +164,7 @@ def test_korbench_compares_as_its_authors(  # noqa: PLR0917
         (["3.5"], "It is 3.5, which stands in no brackets.", 0.0),
         (["North Wales", "Kent"], "Both: [[Kent; the north Wales]]", 1.0),
         (["North Wales", "Kent"], "One: [[Wales]]", 0.33),
+        (["Tom Brady"], r"He was $\boxed{\text{Tom Brady}}$.", 1.0),
     ],
 )
 def test_drop_takes_the_marked_answer_whole(spans: list[str], said: str, score: float) -> None:
@@ -220,13 +227,21 @@ def rights(questions: list[Any], prompt: str) -> list[str]:
 
 LIVEBENCH = {
     # What was said, and its score, by the task.
-    "web_of_lies_v2": [("so **yes, no, yes**", 1), ("<solution>yes, yes, no</solution>", 0)],
+    "web_of_lies_v2": [
+        ("so **yes, no, yes**", 1),
+        ("<solution>yes, yes, no</solution>", 0),
+        (r"$\boxed{\text{yes}, \text{no}, \text{yes}}$", 1),
+    ],
     "zebra_puzzle": [
         ("<solution>Gil, Cat</solution>", 1),
         ("<solution>gil, dog</solution>", 0.25),
         ("Gil and cat", 0),
     ],
-    "spatial": [("it gives **two**", 1), ("it gives **3**", 0)],
+    "spatial": [
+        ("it gives **two**", 1),
+        ("it gives **3**", 0),
+        (r"the **3** of them: \boxed{\text{two}}", 1),
+    ],
     "amc_made": [("thus BBBBB", 1), ("thus CCCCC", 0), ("\\boxed{B}", 1), ("Beautiful", 0)],
     "aime_made": [
         ("so \\boxed{30}", 1),

@@ -324,7 +324,7 @@ def all_suites() -> dict[str, Suite]:
             ),
             columns=("question_id", "task", "turns", "ground_truth"),
             optional=("subtask",),
-            revision=2,
+            revision=3,
             question=("turns",),
         ),
     )

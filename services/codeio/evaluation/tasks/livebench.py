@@ -17,12 +17,13 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
+from codeio.evaluation.tasks.marked import boxes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SOLUTION = re.compile(r"<solution>(.*?)</solution>", re.DOTALL)
 _BOLD = re.compile(r"\*\*\*?([^*]+)\*\*\*?")
-_BOXED = re.compile(r"\\f?boxed\{(?:\\text\{)?((?:[^{}]|\{[^{}]*\})*?)\}?\}")
 _OPTION = re.compile(r"\\textbf\{\(([A-E])\)\s?\}(.*?)(?:\\qquad|\$)")
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _NUMBERS = dict(
@@ -66,8 +67,8 @@ def _rule_of(doc: dict[str, Any]) -> Callable[[str, str, dict[str, Any]], float]
 
 def _given(response: str) -> str:
     """Return the answer as it stands: between tags, in a box, in bold, or on the last line."""
-    for pattern in (_SOLUTION, _BOXED, _BOLD):
-        if found := pattern.findall(response):
+    for finding in (_SOLUTION.findall, boxes, _BOLD.findall):
+        if found := finding(response):
             return str(found[-1]).strip()
     return response.rpartition("\n")[2].strip()
 
