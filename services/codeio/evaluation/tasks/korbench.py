@@ -95,21 +95,22 @@ def _puzzle_right(said: str, truth: str, rule: str) -> bool:
         ours, theirs = (_without(text, r"\s").split(",") for text in (said, truth))
         return sorted(ours) == sorted(theirs)
     if rule in {"9", "10"}:
-        return _sum_right(said, truth, marks=r"[-+*/]" if rule == "9" else r"\w")
+        return _sum_right(said, truth, in_order=rule == "9")
     if rule == "18":
         return _without(said, r"[,\s\[\]]") == _without(truth, r"[,\s\[\]]")
     return _bare(said) == _bare(truth)
 
 
-def _sum_right(said: str, truth: str, *, marks: str) -> bool:
-    """Judge a sum that must work out: of the same signs in their order, or the same numbers."""
+def _sum_right(said: str, truth: str, *, in_order: bool) -> bool:
+    """Judge a sum that must work out: of the same signs in their order, or of the same digits."""
     ours, theirs = (
         text.replace("×", "*").replace("−", "-").partition("=")[0] for text in (said, truth)
     )
-    found, wanted = re.findall(marks, ours), re.findall(marks, theirs)
-    if marks == r"\w":
-        found, wanted = sorted(found), sorted(wanted)
-    return found == wanted and _computed(ours) is not None and _computed(ours) == _computed(theirs)
+    if in_order:
+        alike = re.findall(r"[-+*/]", ours) == re.findall(r"[-+*/]", theirs)
+    else:
+        alike = sorted(_bare(ours)) == sorted(_bare(theirs))
+    return alike and _computed(ours) is not None and _computed(ours) == _computed(theirs)
 
 
 def _without(text: str, unwanted: str) -> str:
