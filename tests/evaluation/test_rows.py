@@ -89,6 +89,12 @@ def test_korbench_may_have_its_rules_apart(tmp_path: Path) -> None:
         ("gsm8k", "no json", Reason.INVALID_DATA, "row 1 of .* it is no JSON"),
         ("gsm8k", "[1]", Reason.INVALID_DATA, "it is no JSON object"),
         ("bbh", '{"input": "", "target": ""}', Reason.INVALID_DATA, "task must be one of boolean"),
+        (
+            "korbench",
+            '{"category": "", "rule_id": "", "rule_content": "", "question": "", "answer": ""}',
+            Reason.INVALID_DATA,
+            "row 1 of .* lacks idx; the suite korbench needs idx",
+        ),
     ],
 )
 def test_a_wrong_file_is_the_users(

@@ -50,7 +50,7 @@ class Suite:
     columns: tuple[str, ...]
     """Columns that its rows must have."""
     optional: tuple[str, ...] = ()
-    """Columns that its rows may have, and that decide what is right."""
+    """Columns that only some of its rows have, and that decide what is right."""
     question: tuple[str, ...]
     """Columns that hold the question's own words, for the search for contamination."""
     split: str = "test"
@@ -212,8 +212,7 @@ def all_suites() -> dict[str, Suite]:
             scored="the answer in double brackets equals the right one, by the rules of its kind",
             folder=OWN_TASKS,
             parts=(Part(task="codeio_korbench", hub="m-a-p/KOR-Bench"),),
-            columns=("category", "rule_id", "rule_content", "question", "answer"),
-            optional=("idx",),
+            columns=("idx", "category", "rule_id", "rule_content", "question", "answer"),
             cluster="rule_content",
             revision=3,
             question=("rule_content", "question"),

@@ -48,7 +48,7 @@ def _right(said: str, truth: str, doc: dict[str, Any]) -> bool:
         case "puzzle":
             return _puzzle_right(said, truth, rule)
         case "operation":
-            return _operation_right(said, truth, rule, is_formula=str(doc.get("idx")) in _FORMULAS)
+            return _operation_right(said, truth, rule, is_formula=str(doc["idx"]) in _FORMULAS)
     return _plain(said) == _plain(truth)
 
 
