@@ -11,7 +11,7 @@ from codeio.evaluation.measurement import Plan, header_of, measure
 from codeio.evaluation.model import Model
 from codeio.evaluation.progress import Reporter
 from codeio.evaluation.suites import all_suites
-from tests.evaluation.conftest import Scripted, local_file
+from tests.evaluation.conftest import Scripted, local_file, ten_questions
 from tests.training_run.data.files import write
 
 if TYPE_CHECKING:
@@ -43,5 +43,11 @@ def test_questions_about_the_same_are_resampled_together(
     model = Model(name="m", fingerprint="f", batch_size=10, load=lambda: Scripted(lambda _: "?"))
     measured = measure(plan, tmp_path, model=model, reporter=Reporter("before"), say=print)
     items = measured.results[suite].items
+    assert len("".join(item.cluster for item in items)) <= 16 * len(items)  # no copies of texts
     same = [[a.cluster == b.cluster for b in items] for a in items]
     assert same == [[a[shared] == b[shared] for b in rows] for a in rows]
+
+
+def test_questions_of_a_program_name_it() -> None:
+    suite, (question, *_) = ten_questions("leetcode-o")
+    assert suite.cluster_of(question) == question.row["problem_id"]

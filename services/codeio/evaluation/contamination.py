@@ -85,8 +85,7 @@ def _index(suite: Suite, asked: Sequence[Question]) -> _Found:
     ]
     clusters: dict[str, set[int]] = {}
     for question, its in zip(asked, by_question, strict=True):
-        name = str(question.row[suite.cluster]) if suite.cluster else question.id
-        clusters.setdefault(name, set()).update(its)
+        clusters.setdefault(suite.cluster_of(question), set()).update(its)
     often = Counter(gram for each in clusters.values() for gram in each)
     most = max(_FEW, _SHARE * len(clusters))
     found = _Found(questions=len(asked), too_short=sum(not each for each in by_question))

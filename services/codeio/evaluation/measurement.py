@@ -310,7 +310,7 @@ def _result(lm: Resuming, suite: Suite, questions: Sequence[Question], plan: Pla
             id=answer.id,
             score=score,
             verdict=verdict,
-            cluster=str(question.row[suite.cluster]) if suite.cluster else answer.id,
+            cluster=suite.cluster_of(question),
             target=answer.target,
             response=answer.response,
             fits=answer.fits,

@@ -9,6 +9,7 @@ DROP's ends an answer at the first full stop.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,8 @@ from codeio.training_run.suites import CATEGORIES, Category, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from codeio.evaluation.rows import Question
 
 OWN_TASKS = Path(__file__).parent / "tasks"
 HELD_OUT: Final = "held-out"
@@ -70,6 +73,15 @@ class Suite:
     """Changes to the harness's task."""
     revision: int = 1
     """Another one where it is asked or judged otherwise, so that older scores are not compared."""
+
+    def cluster_of(self, question: Question) -> str:
+        """Return the name of what a question shares with others: a digest of a text, or an id."""
+        if not self.cluster:
+            return question.id
+        shared = str(question.row[self.cluster])
+        if self.cluster not in self.question:
+            return shared
+        return hashlib.sha256(shared.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 def harness_tasks() -> Path:
