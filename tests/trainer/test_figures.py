@@ -248,15 +248,12 @@ def _heedless(work: Callable[[], None]) -> None:
 
 
 def test_a_signal_is_heeded_at_once_or_where_it_can_be() -> None:
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        stop = Stop()
-        stop.listen()
-        with stop.deferred():
-            signal.raise_signal(signal.SIGTERM)
-            assert stop.asked
-        other = Stop()
-        other.listen()
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    stop = Stop()
+    with stop.listening(), stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked
+    with Stop().listening():
         with pytest.raises(ToldToStop) as caught:
             _heedless(lambda: signal.raise_signal(signal.SIGTERM))
         failure = failure_of(caught.value)
@@ -264,6 +261,4 @@ def test_a_signal_is_heeded_at_once_or_where_it_can_be() -> None:
         # It may as well be writing the trained model.
         assert str(failure) == "told to stop: start it again to go on"
         signal.raise_signal(signal.SIGTERM)  # the first is being heeded
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before

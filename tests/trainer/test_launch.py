@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,8 @@ from typer.testing import CliRunner
 from codeio.cli import app
 from codeio.trainer import launch as launching
 from codeio.trainer.launch import Node, launch
-from codeio.trainer.local import train_locally
 from codeio.training_run.manifest import TrainingRun, parse_manifest
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
-from codeio.training_run.places import Places
 from codeio.training_run.spec import TrainingRunSpec
 from tests.trainer.test_stage import losses, manifest
 
@@ -162,17 +161,31 @@ os.abort() if rank == 0 else signal.pause()
     assert said in ended.outcome.message
 
 
-def test_pods_that_never_meet_fail_and_are_not_disrupted(
-    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("there", "code"),
+    [
+        (["made-2.made"], ExitCode.FAILED),
+        (["made-0.made", "made-2.made"], ExitCode.DISRUPTED),
+        (["made-1.made", "made-2.made"], ExitCode.DISRUPTED),
+    ],
+)
+def test_pods_that_never_meet_fail_in_one_of_them(
+    there: list[str], code: ExitCode, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network that is closed stays closed; as disruptions they would come again for ever."""
-    monkeypatch.setattr(launching, "_MEETING_SECONDS", 3)
-    monkeypatch.setattr(launching, "COORDINATOR_PORT", 1)  # where nobody listens
-    node = Node(number=1, count=2, coordinator="127.0.0.1")
+
+    def resolve(host: str, *_: object, **__: object) -> list[object]:
+        if host in there:
+            return [("127.0.0.1", 0)]
+        raise socket.gaierror
+
+    monkeypatch.setattr(launching, "_MEETING_SECONDS", 2)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    node = Node(number=2, count=3, coordinator="made-0.made")
     ended = launch(run, "reasoning", node=node, volumes={})
-    assert ended.code is ExitCode.FAILED
+    assert ended.code is code
     assert ended.outcome.message.startswith(
-        "the 2 pods of the run have not met at 127.0.0.1:1 within 0.05 minutes: see whether one"
+        "the 3 pods of the run have not met at made-0.made:29500 within 0.0333333 minutes: see"
     )
 
 
@@ -243,21 +256,6 @@ def test_a_run_on_this_machine_is_stopped_and_goes_on(tiny_model: Path, tmp_path
     assert figures["steps"] == 100
     assert figures["out"] == str(tmp_path / "runs/tiny/models/reasoning")
     assert list(losses(tmp_path)) == list(range(1, 101))
-
-
-def test_who_trains_locally_hears_that_secrets_are_a_clusters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    workers = {"envFrom": [{"secretRef": {"name": "hub"}}]}
-    described = manifest(tmp_path / "none", tmp_path, workers=workers)
-    run = parse_manifest(described, source="test")
-    monkeypatch.setattr(
-        "codeio.trainer.local.run_step", lambda *_, **__: Outcome(Reason.DISRUPTED, "")
-    )
-    said: list[str] = []
-    train_locally(run, Places(run=run), say=said.append)
-    [told] = said
-    assert "workers.envFrom" in told
 
 
 def test_a_pod_leaves_word_of_what_is_wrong(

@@ -178,19 +178,21 @@ def test_a_model_that_is_not_there_is_named(tiny_model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"),
+    ("kind", "more", "bound"),
     [
-        ("dynamic", {}),
-        ("longrope", {"original_max_position_embeddings": 64, "short_factor": [1.0] * 8}),
+        ("dynamic", {}, 0),
+        ("dynamic", {"original_max_position_embeddings": 64}, 0),
+        ("longrope", {}, 0),
+        ("longrope", {"original_max_position_embeddings": 64}, 64),
     ],
 )
 def test_samples_that_would_turn_the_positions_of_those_beside_them_are_refused(
-    kind: str, more: dict[str, Any], tiny_model: Path
+    kind: str, more: dict[str, Any], bound: int, tiny_model: Path
 ) -> None:
     model = read_model(Model(path=str(tiny_model)), tiny_model)
     check_positions(model, longest=1 << 20)  # the same angles at any length
     model.config.rope_parameters |= {"rope_type": kind, "factor": 2.0, **more}
-    bound = more.get("original_max_position_embeddings", model.config.max_position_embeddings)
+    bound = bound or model.config.max_position_embeddings
     check_positions(model, longest=bound)
     with pytest.raises(RunError, match=f"maxLength may be at most {bound} with .* {kind} RoPE"):
         check_positions(model, longest=bound + 1)

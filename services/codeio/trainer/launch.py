@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.trainer.allowance import cores
 from codeio.trainer.word import RESULTS, Ended, any_met, endings, has_met
 from codeio.training_run.environment import COORDINATOR, RUN
-from codeio.training_run.outcomes import ExitCode, Outcome, Reason, RunError
+from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +58,11 @@ class Node:
             count=spec.workers.nodes,
             coordinator=os.environ.get(COORDINATOR) if spec.workers.nodes > 1 else None,
         )
+
+    def host_of(self, number: int) -> str:
+        """Return the name of another pod of the Job: the coordinator's is JOB-0.SERVICE."""
+        name, _, service = (self.coordinator or "").partition(".")
+        return f"{name.removesuffix('-0')}-{number}.{service}"
 
 
 def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[str, Path]) -> Ended:
@@ -123,14 +129,14 @@ def _judge(results: Path, killed: RunError | None, stage: StageName) -> Ended:
         if each.code is not ExitCode.DISRUPTED:
             return each
     if killed and killed.exit_code is not ExitCode.DISRUPTED:
-        return _ended(killed, stage)
+        return Ended.by(killed, stage)
     if failed:
         return failed[0]
     if killed:
-        return _ended(killed, stage)
+        return Ended.by(killed, stage)
     if ended:
         return ended[0]
-    return _ended(
+    return Ended.by(
         RunError(
             Reason.INTERNAL_ERROR,
             "the processes ended without a word: the log may tell more",
@@ -138,10 +144,6 @@ def _judge(results: Path, killed: RunError | None, stage: StageName) -> Ended:
         ),
         stage,
     )
-
-
-def _ended(error: RunError, stage: StageName) -> Ended:
-    return Ended(error.exit_code, Outcome(error.reason, str(error), {"stage": stage}))
 
 
 def _aborted(rank: int, *, met: bool) -> RunError:
@@ -153,14 +155,26 @@ def _aborted(rank: int, *, met: bool) -> RunError:
 
 
 def _never_met(node: Node) -> RunError:
-    """Return what it means to have waited in vain: a lost pod would have been made anew by then."""
+    """Return what it means to have waited in vain: a lost pod would have been made anew by then.
+
+    It is one failure of the run, however many wait: it counts where the lowest number is.
+    """
+    first = not any(_has_name(node.host_of(number)) for number in range(node.number))
     return RunError(
-        Reason.INTERNAL_ERROR,
+        Reason.INTERNAL_ERROR if first else Reason.DISRUPTED,
         f"the {node.count} pods of the run have not met at {node.coordinator}:{COORDINATOR_PORT}"
         f" within {_MEETING_SECONDS / 60:g} minutes: see whether one of them waits for a node, for"
         " which queueName helps, and whether the network lets pods of the run reach one another",
-        exit_code=ExitCode.FAILED,
+        exit_code=ExitCode.FAILED if first else ExitCode.DISRUPTED,
     )
+
+
+def _has_name(host: str) -> bool:
+    """Return whether DNS knows a host, as it does each pod that has an address."""
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 def _told_to_stop(number: signal.Signals) -> RunError:

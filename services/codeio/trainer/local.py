@@ -37,12 +37,7 @@ def run_step(
         ended = launch(run, step, node=node, volumes=places.volumes)
         ended.check()
         return ended.outcome
-    try:
-        return _evaluate(run, step, places, say)
-    except BaseException as error:
-        from codeio.trainer.failures import failure_of  # noqa: PLC0415  (slow)
-
-        raise failure_of(error, folder=places.folder) from error
+    return _evaluate(run, step, places, say)
 
 
 def train_locally(
@@ -86,12 +81,15 @@ def _all_steps(run: TrainingRun, places: Places, say: Callable[[str], None]) -> 
 
 def _evaluate(run: TrainingRun, step: str, places: Places, say: Callable[[str], None]) -> Outcome:
     from codeio.evaluation import evaluate_run  # noqa: PLC0415  (slow)
-    from codeio.trainer.stopping import Stop  # noqa: PLC0415
+    from codeio.trainer.failures import failure_of  # noqa: PLC0415
+    from codeio.trainer.stopping import Stop, ToldToStop  # noqa: PLC0415
 
-    Stop().listen()
     when: Literal["before", "after"] = "before" if step == EVALUATE_BEFORE else "after"
-    with step_alone(places.folder):
-        return evaluate_run(run, places, when=when, say=say)
+    try:
+        with Stop().listening(), step_alone(places.folder):
+            return evaluate_run(run, places, when=when, say=say)
+    except (Exception, ToldToStop) as error:
+        raise failure_of(error, folder=places.folder) from error
 
 
 def _loss(value: float | None) -> str:

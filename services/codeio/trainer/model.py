@@ -153,13 +153,16 @@ def check_positions(model: PreTrainedModel, *, longest: int) -> None:
     parameters = getattr(config, "rope_parameters", None) or {}
     # Of all layers, or by their kinds.
     for each in [parameters, *parameters.values()]:
-        if not isinstance(each, dict) or each.get("rope_type") not in {"dynamic", "longrope"}:
+        kind = each.get("rope_type") if isinstance(each, dict) else None
+        if kind not in {"dynamic", "longrope"}:
             continue
-        bound = each.get("original_max_position_embeddings") or config.max_position_embeddings
+        bound = config.max_position_embeddings
+        if kind == "longrope":  # the other kind does not read it
+            bound = each.get("original_max_position_embeddings") or bound
         if longest > bound:
             raise RunError(
                 Reason.INVALID_SPEC,
-                f"maxLength may be at most {bound} with this model, whose {each['rope_type']} RoPE"
+                f"maxLength may be at most {bound} with this model, whose {kind} RoPE"
                 " reckons positions by the longest sample that is packed into a row",
             )
 

@@ -12,9 +12,11 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from codeio.trainer.stopping import Stop
 from codeio.trainer.word import Ended, Word
 from codeio.training_run.environment import RUN
 from codeio.training_run.manifest import parse_manifest
@@ -38,26 +40,26 @@ def main() -> int:
     run = parse_manifest(json.loads(os.environ[RUN]), source="the training run")
     volumes = json.loads(os.environ.get(VOLUMES, "{}"))
     places = Places(run=run, volumes={name: Path(each) for name, each in volumes.items()})
-    word = Word.of_environment(stage)
-    try:
-        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+    word, stop = Word.of_environment(stage), Stop()
+    with ExitStack() as until_told:
+        try:
+            from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-        from codeio.trainer.failures import failure_of  # noqa: PLC0415  (slow, and may fail)
-        from codeio.trainer.stage import run_stage  # noqa: PLC0415
-        from codeio.trainer.stopping import Stop  # noqa: PLC0415
+            from codeio.trainer.stage import run_stage  # noqa: PLC0415  (slow, and may fail)
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        stop = Stop()
-        stop.listen()
-        outcome = run_stage(run, stage, places, stop=stop, word=word)
-    except BaseException as error:  # noqa: BLE001  (whatever it is must be told)
-        failure = failure_of(error)
-        if failure.exit_code is ExitCode.FAILED:
-            traceback.print_exc()
-        word.failed(failure)
-        return failure.exit_code
-    word.ended(Ended(ExitCode.DONE, outcome))
-    return ExitCode.DONE
+            disable_progress_bar()  # type: ignore[no-untyped-call]
+            until_told.enter_context(stop.listening())
+            ended = Ended(ExitCode.DONE, run_stage(run, stage, places, stop=stop, word=word))
+        except BaseException as error:  # noqa: BLE001  (whatever it is must be told)
+            from codeio.trainer.failures import failure_of  # noqa: PLC0415
+
+            failure = failure_of(error)
+            if failure.exit_code is ExitCode.FAILED:
+                traceback.print_exc()
+            ended = Ended.by(failure, stage)
+        with stop.deferred():
+            word.ended(ended)
+    return ended.code
 
 
 if __name__ == "__main__":

@@ -19,17 +19,22 @@ class ToldToStop(BaseException):
 
 
 class Stop:
-    """Heeds the signals of its process from `listen` on."""
+    """Heeds the signals of its process while it listens."""
 
     def __init__(self) -> None:
         self.asked = False
         """Whether a signal came while it was deferred."""
         self._deferred = False
 
-    def listen(self) -> None:
+    @contextmanager
+    def listening(self) -> Iterator[None]:
         """Answer the signals that end a pod or a command; in the main thread alone."""
-        for each in _SIGNALS:
-            signal.signal(each, self._hear)
+        before = {each: signal.signal(each, self._hear) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:

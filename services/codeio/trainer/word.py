@@ -29,6 +29,11 @@ class Ended:
     code: ExitCode
     outcome: Outcome
 
+    @classmethod
+    def by(cls, error: RunError, stage: str) -> Ended:
+        """Return how a stage's process ends that fails."""
+        return cls(error.exit_code, Outcome(error.reason, str(error), {"stage": stage}))
+
     def check(self) -> None:
         """Raise what they ended with, unless they are done.
 
@@ -66,14 +71,9 @@ class Word:
         told = {"code": int(ended.code), "at": time.time(), "outcome": outcome}
         write_atomically(self.folder / f"{self.rank}.json", json.dumps(told).encode())
 
-    def failed(self, error: RunError) -> None:
-        """Tell why this process fails."""
-        outcome = Outcome(error.reason, str(error), {"stage": self.stage})
-        self.ended(Ended(error.exit_code, outcome))
-
     def die(self, error: RunError) -> NoReturn:
         """Tell why, and end, whatever the other threads of this process wait for."""
-        self.failed(error)
+        self.ended(Ended.by(error, self.stage))
         self.say(f"{self.stage}: {error}")
         os._exit(error.exit_code)
 

@@ -1,0 +1,82 @@
+"""All steps of a run, one after another, on this machine."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from codeio import evaluation
+from codeio.cli import main
+from codeio.trainer import local
+from codeio.trainer.local import train_locally
+from codeio.training_run.manifest import parse_manifest
+from codeio.training_run.outcomes import Outcome, Reason
+from codeio.training_run.places import Places
+from tests.trainer.test_stage import manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+def interrupted(*_: object, **__: object) -> Any:
+    signal.raise_signal(signal.SIGINT)
+    pytest.fail("the signal was not heeded")
+
+
+def done(*_: object, **__: object) -> Outcome:
+    return Outcome(Reason.COMPLETED, "done", {"scores": []})
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "said"),
+    [
+        (evaluation, "__getattr__", "interrupted"),  # while what evaluates is imported
+        (evaluation, "evaluate_run", "told to stop: start it again to go on"),
+        (local, "outcome_of_trained", "interrupted"),
+    ],
+)
+def test_an_interrupt_is_told_in_a_line_wherever_it_comes(
+    module: ModuleType,
+    name: str,
+    said: str,
+    *,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "run.yaml"
+    described = manifest(tmp_path, tmp_path, evaluation={"suites": ["gsm8k"]})
+    file.write_text(yaml.safe_dump(described), encoding="utf-8")
+    monkeypatch.setattr(evaluation, "evaluate_run", done)
+    monkeypatch.setattr(module, name, interrupted, raising=False)
+    if name == "__getattr__":
+        monkeypatch.delattr(evaluation, "evaluate_run")
+    monkeypatch.setattr(sys, "argv", ["codeio", "train", "-f", str(file), "--local"])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"codeio: {said}"
+
+
+def test_who_trains_locally_hears_that_secrets_are_a_clusters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = {"envFrom": [{"secretRef": {"name": "hub"}}]}
+    described = manifest(tmp_path / "none", tmp_path, workers=workers)
+    run = parse_manifest(described, source="test")
+    monkeypatch.setattr(
+        "codeio.trainer.local.run_step", lambda *_, **__: Outcome(Reason.DISRUPTED, "")
+    )
+    said: list[str] = []
+    train_locally(run, Places(run=run), say=said.append)
+    [told] = said
+    assert "workers.envFrom" in told
