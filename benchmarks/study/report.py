@@ -124,12 +124,12 @@ class _Table:
         self._questions = questions
         self._resamples = resamples
         self._hits = {each.title: self._hits_of(each) for each in asked}
-        trivial = [self._hits[e.title].max(axis=0) for e in asked if e.kind in _GUESSES]
-        self._trivial = np.max(trivial, axis=0)
+        trivial = [each for each in asked if each.kind in _GUESSES]
+        self._trivial = np.max([self._hits[each.title].max(axis=0) for each in trivial], axis=0)
         self.hard = self._trivial == 0
         self.arms = [each for each in asked if each.kind == "arm"]
-        untouched = [each for each in asked if each.kind == "untouched"]
-        self._untouched = max(untouched, key=lambda each: float(self._hits[each.title].mean()))
+        self._untouched = self._best([each for each in asked if each.kind == "untouched"])
+        self._guess = self._best(trivial)
 
     def scores(self) -> list[Score]:
         return [self._score(each) for each in self._asked]
@@ -142,16 +142,15 @@ class _Table:
         return [self._comparison(one, other) for one, other in pairs]
 
     def conclusion(self, arm: Asked) -> tuple[bool, str]:
-        """Say whether an arm gained or lost anything, and whether trivial baselines explain it."""
+        """Say whether an arm gained or lost anything, and whether trivial baselines gain as much.
+
+        Both gains are over the same model, so their difference is that of arm and baseline.
+        """
         found = self._comparison(arm, self._untouched)
         first = self._questions[0]
         where = f"{arm.title} ({first.origin}, {first.direction} prediction)"
         gain, beyond = points(found.gain), points(found.beyond)
-        best = max(
-            (e for e in self._asked if e.kind in _GUESSES),
-            key=lambda each: float(self._hits[each.title].mean()),
-        )
-        guessed = f"{best.title} gets {percent(float(self._hits[best.title].mean()))}"
+        guessed = f"{self._guess.title} gets {percent(self._mean(self._guess))}"
         if found.gain.high < 0:
             return True, f"{where}: worse than the untouched model at its best, by {gain}."
         if not found.gain.above_zero:
@@ -159,20 +158,24 @@ class _Table:
                 f"{where}: no gain over the untouched model at its best is shown ({gain});"
                 f" without any model, {guessed}."
             )
-        if not found.beyond.above_zero:
-            # Absence of evidence is not evidence: that there is less has to be shown too.
-            explained = found.beyond.high < found.gain.value
-            said = "is explained by" if explained else "is not shown to go beyond"
-            return True, (
-                f"{where}: the gain of {gain} {said} trivial baselines: on the"
-                f" {int(self.hard.sum())} questions that none of them gets it is {beyond};"
-                f" without any model, {guessed}."
-            )
+        against = self._difference(arm, self._guess)
+        if found.beyond.above_zero:
+            said = "goes beyond what trivial baselines reach"
+        elif against.high < 0:
+            said = "is less than a trivial baseline's"
+        else:
+            said = "is not shown to go beyond what trivial baselines reach"
         return True, (
-            f"{where}: a gain of {gain}, which trivial baselines do not explain alone: on the"
-            f" {int(self.hard.sum())} questions that none of them gets it is {beyond};"
-            f" without any model, {guessed}."
+            f"{where}: the gain of {gain} {said}: on the {int(self.hard.sum())} questions that"
+            f" none of them gets it is {beyond}; without any model, {guessed}, and the arm's"
+            f" difference from that is {points(against)}."
         )
+
+    def _mean(self, asked: Asked) -> float:
+        return float(self._hits[asked.title].mean())
+
+    def _best(self, asked: Sequence[Asked]) -> Asked:
+        return max(asked, key=self._mean)
 
     def _hits_of(self, asked: Asked) -> Hits:
         return np.array(
@@ -202,21 +205,21 @@ class _Table:
         )
 
     def _comparison(self, one: Asked, other: Asked) -> Comparison:
-        hits, others = self._hits[one.title], self._hits[other.title]
         first = self._questions[0]
         beside = _UNTOUCHED if other.kind == "untouched" else other.title
         return Comparison(
             title=f"{one.title} v {beside}",
             origin=first.origin,
             direction=first.direction,
-            gain=difference(hits, others, self._programs(), resamples=self._resamples),
-            beyond=difference(
-                hits[:, self.hard],
-                others[:, self.hard],
-                self._programs(hard=True),
-                resamples=self._resamples,
-            ),
+            gain=self._difference(one, other),
+            beyond=self._difference(one, other, hard=True),
         )
+
+    def _difference(self, one: Asked, other: Asked, *, hard: bool = False) -> Interval:
+        hits, others = self._hits[one.title], self._hits[other.title]
+        if hard:
+            hits, others = hits[:, self.hard], others[:, self.hard]
+        return difference(hits, others, self._programs(hard=hard), resamples=self._resamples)
 
     def _programs(self, *, hard: bool = False) -> list[str]:
         chosen = self.hard if hard else np.ones(len(self._questions), dtype=bool)
