@@ -37,12 +37,12 @@ def carry_out(cluster: FakeCluster, plan: Plan, *, until: int = 99) -> bool:
     ]  # type: ignore[arg-type, misc]
     deeds += [lambda job=job, patch=patch: merge(cluster, job, patch) for job, patch in plan.patch]  # type: ignore[misc]
     deeds += [lambda service=service: cluster.store("services", service) for service in plan.apply]  # type: ignore[misc]
-    if plan.create is not None:
-        assert plan.create["metadata"]["name"] not in cluster.names("jobs")
-        deeds.append(lambda: cluster.store("jobs", plan.create))  # type: ignore[arg-type]
     run = cluster.run(RUN)
     if plan.status is not None and plan.status != read_status(run):
         deeds.append(lambda: write_status(cluster, plan))
+    if plan.create is not None:
+        assert plan.create["metadata"]["name"] not in cluster.names("jobs")
+        deeds.append(lambda: cluster.store("jobs", plan.create))  # type: ignore[arg-type]
     for deed in deeds[:until]:
         deed()
     return bool(deeds)

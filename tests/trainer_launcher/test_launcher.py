@@ -126,6 +126,18 @@ async def test_a_launcher_that_begins_anew_goes_on(cluster: FakeCluster, client:
     assert cluster.calls["POST jobs"] == 2
 
 
+async def test_no_job_is_made_before_the_status_says_that_its_step_is_to_be_done(
+    cluster: FakeCluster, client: Client
+) -> None:
+    answer = answering(cluster, "PUT", "trainingruns", 503)
+    async with launching(client):
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.calls["PUT trainingruns"] > 1)
+        assert cluster.names("jobs") == []
+        answer[0] = None
+        await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
+
+
 async def test_a_refused_job_is_told_and_made_once_it_may_be(
     cluster: FakeCluster, client: Client
 ) -> None:
@@ -133,7 +145,7 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("demo") == ("Running", "Starting"))
-        assert "as the test wants it" in cluster.run("demo")["status"]["conditions"][0]["message"]
+        await until(lambda: told(cluster) == "as the test wants it")
         quota[0] = None
         await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
         quota[0] = 422

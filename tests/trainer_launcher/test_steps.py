@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codeio.trainer_launcher import children
+from codeio.trainer_launcher.pod import asked_for
 from codeio.trainer_launcher.reconcile import Observed, Plan, reconcile
 from codeio.trainer_launcher.standing import read_status
 from codeio.training_run.outcomes import Outcome
@@ -63,8 +65,8 @@ def test_what_a_step_is_made_of_makes_it_anew_and_nothing_else_does() -> None:
     cluster.complete("demo-evaluate-before")
     settle(cluster)
     first, training = (cluster.kinds["jobs"][f"demo-{step}"] for step in STEPS[:2])
-    # A training step does not depend on how it is measured, nor on how long it may take.
-    cluster.change_run(RUN, evaluation={"suites": ["math"]}, deadlineSeconds=1000, maxRestarts=3)
+    # A training step does not depend on how long it may take, nor on how it is measured.
+    cluster.change_run(RUN, deadlineSeconds=1000, maxRestarts=3)
     settle(cluster)
     patched = cluster.kinds["jobs"]["demo-reasoning"]
     assert patched["metadata"]["uid"] == training["metadata"]["uid"]
@@ -79,6 +81,11 @@ def test_what_a_step_is_made_of_makes_it_anew_and_nothing_else_does() -> None:
         cluster.kinds["jobs"]["demo-evaluate-before"]["metadata"]["uid"]
         == (first["metadata"]["uid"])
     )
+    cluster.change_run(RUN, evaluation={"suites": ["math"]})
+    settle(cluster)
+    # What measured by another evaluation would count again once that is asked for again.
+    assert cluster.names("jobs") == ["demo-reasoning"]
+    assert cluster.kinds["jobs"]["demo-reasoning"] == anew
 
 
 def done(*steps: str, **fields: Any) -> FakeCluster:
@@ -135,6 +142,40 @@ def test_what_scores_do_not_depend_on_has_nothing_measured_again(change: dict[st
     settle(cluster)
     assert cluster.kinds["jobs"] == jobs
     assert cluster.standing(RUN) == ("Succeeded", "Completed")
+
+
+def test_an_evaluation_that_is_taken_back_has_both_models_measured_again() -> None:
+    """The table of before has been written over by then."""
+    cluster = done(*STEPS)
+    first = cluster.run(RUN)["spec"]["evaluation"]
+    cluster.change_run(RUN, evaluation={"suites": ["math"]})
+    settle(cluster)
+    cluster.change_run(RUN, evaluation=first)
+    for step in ("evaluate-before", "evaluate-after"):
+        settle(cluster)
+        assert stages(cluster)[step]["state"] == "Running"
+        cluster.complete(f"demo-{step}")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_another_default_restarts_nothing_until_the_spec_is_changed(
+    monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """The API server keeps in a run the default of the release that it was made with."""
+    evaluation = {"suites": ["gsm8k"], "maxNewTokens": 1024}
+    cluster = done(*(STEPS if finished else STEPS[:2]), evaluation=evaluation)
+    jobs, standing = copy.deepcopy(cluster.kinds["jobs"]), cluster.standing(RUN)
+    monkeypatch.setattr(
+        children, "asked_for", lambda spec: asked_for(spec) | {"evaluation": evaluation}
+    )
+    settle(cluster)
+    assert (cluster.kinds["jobs"], cluster.standing(RUN)) == (jobs, standing)
+    cluster.change_run(RUN, evaluation=evaluation | {"limit": 9})
+    evaluation["limit"] = 9
+    settle(cluster)
+    assert stages(cluster)["evaluate-before"]["state"] == "Running"
 
 
 def test_a_training_that_has_begun_ends_before_a_model_is_measured_again() -> None:

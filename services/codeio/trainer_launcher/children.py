@@ -4,8 +4,8 @@ A Job is made once and never applied again: most of it cannot be changed, and
 Kueue and the Job's controller own what can. What it was made of is kept with
 it as a sum, so that a change of the spec that matters to its step is seen. Neither
 a new release of the launcher nor a new field of the definition restarts what runs,
-whichever of the two is newer; another default of a field does, as the runs that are
-there keep the old one.
+whichever of the two is newer. Another default of a field changes the sum, as the
+runs that are there keep the old one: sums are compared once a spec was changed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from codeio.training_run.spec import TrainingRunSpec
 
 STEP_LABEL = "codeio.dev/step"
+GENERATION = "codeio.dev/generation"
+"""Annotation of a Job: the generation of the spec that it was made of."""
 MADE_OF = "codeio.dev/made-of"
 """Annotation of a Job: the sum of what it was made of."""
 MEASURED_BY = "codeio.dev/measured-by"
@@ -93,7 +95,10 @@ def job_of(
     template = pod_template(
         run, spec, step, labels=metadata["labels"], host=metadata["name"], settings=settings
     )
-    metadata["annotations"] = {MADE_OF: made_of(spec, step)}
+    metadata["annotations"] = {
+        GENERATION: str(run["metadata"].get("generation", 0)),
+        MADE_OF: made_of(spec, step),
+    }
     if (measured := measured_by(spec, step)) is not None:
         metadata["annotations"][MEASURED_BY] = measured
     if spec.queue_name is not None:

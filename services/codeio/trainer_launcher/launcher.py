@@ -122,23 +122,28 @@ class Launcher:
             return False
         plan = self._plan(run)
         self._log_unread(name, plan.unread)
+        told = run
         try:
             changed = await self._carry_out(plan)
+            if plan.create is not None:
+                told = await self._tell(run, plan)
+                self._jobs.note(await self._api.create(JOBS, plan.create))
         except ApiError as error:
             if not error.is_refusal:
                 raise
             # Such as a quota, which may be raised, or a toleration that cannot be.
             refusal = Refusal(str(error), final=error.code in {400, 422})
             self._refusals[name] = _version(run), refusal
-            await self._tell(run, self._plan(run))
+            await self._tell(told, self._plan(told))
             if refusal.final:
                 return True
             raise
+        changed = changed or plan.create is not None
         refused = self._refusals.pop(name, None) if changed else None
         if plan.create is not None or refused is not None:
             # The status tells of the Job at once: there may be no news of it for long.
-            plan = self._plan(run)
-        return await self._tell(run, plan) or changed
+            plan = self._plan(told)
+        return await self._tell(told, plan) is not run or changed
 
     def _plan(self, run: Resource) -> Plan:
         name = run["metadata"]["name"]
@@ -154,7 +159,7 @@ class Launcher:
         return reconcile(run, observed, settings=self._settings, now=self._now())
 
     async def _carry_out(self, plan: Plan) -> bool:
-        """Do what a plan says but to write the status; return whether there was anything."""
+        """Do what a plan says before the status is written; return whether there was anything."""
         for job in plan.delete:
             try:
                 gone = await self._api.delete(JOBS, job)
@@ -170,9 +175,7 @@ class Launcher:
             self._jobs.note(await self._api.patch(JOBS, job["metadata"]["name"], patch))
         for service in plan.apply:
             self._services.note(await self._api.apply(SERVICES, service))
-        if plan.create is not None:
-            self._jobs.note(await self._api.create(JOBS, plan.create))
-        return bool(plan.delete or plan.patch or plan.apply or plan.create)
+        return bool(plan.delete or plan.patch or plan.apply)
 
     def _log_unread(self, name: str, why: str) -> None:
         """Say once of a run that it is left as it is, if it is."""
@@ -180,11 +183,14 @@ class Launcher:
             _logger.warning("left until its Job has ended: cannot be read", run=name, why=why)
         self._unread[name] = why
 
-    async def _tell(self, run: Resource, plan: Plan) -> bool:
-        """Write the status, if it is another than what was last written, and what happened."""
+    async def _tell(self, run: Resource, plan: Plan) -> Resource:
+        """Write the status, if it is another than what was last written, and what happened.
+
+        Returns the run as it is then.
+        """
         before = read_status(run)
         if plan.status is None or plan.status == before:
-            return False
+            return run
         status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         # With the version that we have seen: what has changed meanwhile is to be looked at first.
         written = await self._api.replace(RUNS, {**run, "status": status}, status=True)
@@ -196,7 +202,7 @@ class Launcher:
             except ApiError as error:
                 # Nobody is to wait for something that is for reading only.
                 _logger.info("an event was not told", event=event.reason, why=str(error))
-        return True
+        return written
 
     async def _resync(self) -> None:
         while True:

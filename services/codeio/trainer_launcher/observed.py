@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from codeio.trainer_launcher.children import MADE_OF, MEASURED_BY, STEP_LABEL, TERMINATED
+from codeio.trainer_launcher.children import (
+    GENERATION,
+    MADE_OF,
+    MEASURED_BY,
+    STEP_LABEL,
+    TERMINATED,
+)
 from codeio.trainer_launcher.pod import CONTAINER
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason
 
@@ -67,6 +73,11 @@ class StepJob:
     @property
     def status(self) -> dict[str, Any]:
         return self.resource.get("status") or {}
+
+    @property
+    def generation(self) -> int:
+        """That of the spec it was made of; 0 of a Job that an earlier release has made."""
+        return int(self._annotation(GENERATION) or 0)
 
     @property
     def made_of(self) -> str | None:

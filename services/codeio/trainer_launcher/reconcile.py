@@ -78,7 +78,7 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order; at last the status is written."""
+    """What is to be done, in this order."""
 
     delete: tuple[Resource, ...] = ()
     """Jobs."""
@@ -86,10 +86,10 @@ class Plan:
     """Jobs, and what to merge into them."""
     apply: tuple[Resource, ...] = ()
     """Services."""
-    create: Resource | None = None
-    """A Job."""
     status: TrainingRunStatus | None = None
     """None: there is nothing to be said any more."""
+    create: Resource | None = None
+    """A Job. What is done again is told before: it no longer counts as done, whoever dies then."""
     unread: str = ""
     """What cannot be read of a run that is left as it is, until its Job has ended."""
 
@@ -122,14 +122,15 @@ def reconcile(
         if any(job.is_active for job in jobs.values()):
             return Plan(unread=str(error))
         return _refused(run, before, jobs, str(error), now=now)
-    done = _done(spec, jobs, before)
+    done = _done(run, spec, jobs, before)
     current = _current(spec, jobs, done, before)
     seconds, since = active_time(before, jobs, current, now=now)
     left = None if spec.deadline_seconds is None else spec.deadline_seconds - seconds
+    # Of a step that is to be done again, too: it would count once the spec was changed back.
     strays = [
         job
         for job in jobs.values()
-        if job.step != current and not (job.is_finished or job.is_going)
+        if job.step != current and not (job.is_going or (job.is_finished and job.step in done))
     ]
     if current is None:
         step = _Step(_COMPLETED)
@@ -195,7 +196,7 @@ def _step(  # noqa: PLR0913, PLR0917
         return _made(spec, current, observed.refusal, left=left)
     if job.is_going:
         return _Step(_paused() if spec.suspend else _RESTARTING)
-    changed = job.made_of != made_of(spec, current)
+    changed = generation > job.generation and job.made_of != made_of(spec, current)
     failure = failure_of(job, spec)
     if failure is not None and not changed and failed is None:
         return _stopped(State("Failed", *failure), job)
@@ -307,19 +308,31 @@ def _refused(
 
 
 def _done(
-    spec: TrainingRunSpec, jobs: Mapping[str, StepJob], before: TrainingRunStatus
+    run: Resource,
+    spec: TrainingRunSpec,
+    jobs: Mapping[str, StepJob],
+    before: TrainingRunStatus,
 ) -> frozenset[str]:
     """Return the steps that have succeeded, whether or not their Jobs are still there.
 
     One that has measured by something else than what is asked for now is to be done again.
     """
-    known = {stage.name: stage.measured_by for stage in before.stages if stage.state == "Succeeded"}
-    known |= {name: job.measured_by for name, job in jobs.items() if job.is_complete}
+    told = before.observed_generation or 0
+    known = [
+        (each.name, told, each.measured_by) for each in before.stages if each.state == "Succeeded"
+    ]
+    known += [
+        (name, job.generation, job.measured_by)
+        for name, job in jobs.items()
+        if job.is_complete and not job.is_going
+    ]
+    generation = run["metadata"].get("generation", 0)
+    asked = {step: measured_by(spec, step) for step in steps_of(spec)}
     return frozenset(
         step
-        for step in steps_of(spec)
+        for step, of, measured in known
         # What an earlier release has measured has no sum.
-        if step in known and known[step] in {None, measured_by(spec, step)}
+        if step in asked and (of >= generation or measured in {None, asked[step]})
     )
 
 
@@ -329,13 +342,16 @@ def _current(
     done: frozenset[str],
     before: TrainingRunStatus,
 ) -> str | None:
-    """Return the step that is the run's turn: one that has begun ends before another begins."""
+    """Return the step that is the run's turn: a training that has begun ends before others begin.
+
+    The model is measured in order, so that the table is written last when it is whole.
+    """
     left = [step for step in steps_of(spec) if step not in done]
-    begun = [step for step in left if step in jobs and not jobs[step].is_finished]
+    begun = {name for name, job in jobs.items() if not job.is_finished}
     # Its Job may be gone, to be made anew.
-    told = {stage.name for stage in before.stages if stage.state not in {"Waiting", "Succeeded"}}
-    begun += [step for step in left if step in told]
-    return next(iter([*begun, *left]), None)
+    begun |= {stage.name for stage in before.stages if stage.state not in {"Waiting", "Succeeded"}}
+    training = [step for step in left if step in begun and step in STAGES[spec.recipe]]
+    return next(iter([*training, *left]), None)
 
 
 def _at_least_one(left: int | None) -> int | None:
