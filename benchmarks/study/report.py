@@ -152,7 +152,7 @@ class _Table:
         gain, beyond = points(found.gain), points(found.beyond)
         guessed = f"{self._guess.title} gets {percent(self._mean(self._guess))}"
         if found.gain.high < 0:
-            return True, f"{where}: worse than the untouched model at its best, by {gain}."
+            return True, f"{where}: worse than the untouched model at its best: {gain}."
         if not found.gain.above_zero:
             return False, (
                 f"{where}: no gain over the untouched model at its best is shown ({gain});"
@@ -232,9 +232,9 @@ _GUESSES = frozenset({"trivial", "oracle"})
 def _said(found: Comparison) -> tuple[bool, str]:
     where = f"{found.title} ({found.origin}, {found.direction} prediction)"
     if found.gain.above_zero:
-        return True, f"{where}: better by {points(found.gain)}."
+        return True, f"{where}: better: {points(found.gain)}."
     if found.gain.high < 0:
-        return True, f"{where}: worse by {points(found.gain)}."
+        return True, f"{where}: worse: {points(found.gain)}."
     return False, f"{where}: no difference is shown ({points(found.gain)})."
 
 
