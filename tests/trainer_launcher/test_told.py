@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from codeio.trainer_launcher.events import Event, event_resource, events_between
 from codeio.trainer_launcher.observed import StepJob
@@ -24,6 +26,9 @@ from tests.trainer_launcher.reconciling import (
     settle,
     write_status,
 )
+
+if TYPE_CHECKING:
+    from tests.trainer_launcher.fake import FakeCluster
 
 
 def test_events_tell_each_time_a_run_stands_otherwise() -> None:
@@ -97,6 +102,62 @@ def test_what_was_measured_and_gained_is_told_after_its_jobs_are_gone() -> None:
     settle(cluster)
     conditions = {each["type"]: each for each in cluster.run(RUN)["status"]["conditions"]}
     assert (conditions["Evaluated"]["status"], conditions["Evaluated"]["message"]) == ("False", "")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_scores_and_gain_are_those_of_the_evaluation_that_is_asked_for(there: bool) -> None:
+    cluster = gained()
+    assert scored(cluster) == (["mean", "bbh"], "symbolic +4.2")
+    if not there:
+        for step in STEPS:
+            cluster.remove("jobs", f"demo-{step}")
+    cluster.change_run(RUN, evaluation={"suites": ["gsm8k", "math"]})
+    settle(cluster)
+    assert scored(cluster) == ([], None)
+    missing = Outcome("EvaluationDataMissing", "no file").to_json()
+    fail_first_pod(cluster, "demo-evaluate-before", 2, missing)
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "EvaluationDataMissing")
+    assert scored(cluster) == ([], None)
+
+
+def test_an_evaluation_without_scores_leaves_none_of_before() -> None:
+    cluster = gained()
+    cluster.change_run(RUN, evaluation={"suites": ["math"]})
+    for step in ("evaluate-before", "evaluate-after"):
+        settle(cluster)
+        cluster.complete(f"demo-{step}", Outcome("Completed", "done", {"scores": []}).to_json())
+    settle(cluster)
+    assert (cluster.standing(RUN), scored(cluster)) == (("Succeeded", "Completed"), ([], None))
+
+
+def test_scores_stay_when_the_job_that_told_them_goes_before_others() -> None:
+    cluster = gained()
+    cluster.remove("jobs", "demo-evaluate-after")
+    settle(cluster)
+    assert scored(cluster) == (["mean", "bbh"], "symbolic +4.2")
+
+
+GAINED = [
+    ["symbolic", suite, 10, [100, 0, 300], [500, 200, 800], [42, 10, 70]]
+    for suite in ("mean", "bbh")
+]
+
+
+def gained() -> FakeCluster:
+    """Return a run that has succeeded and whose last evaluation told of a gain."""
+    cluster = new(MEASURED)
+    before = {"scores": [["symbolic", "bbh", 10, [100, 0, 300], None, None]]}
+    for step, told in zip(STEPS, (before, {}, {"scores": GAINED}), strict=True):
+        settle(cluster)
+        cluster.complete(f"demo-{step}", Outcome("Completed", "done", told).to_json())
+    settle(cluster)
+    return cluster
+
+
+def scored(cluster: FakeCluster) -> tuple[list[str], str | None]:
+    status = cluster.run(RUN)["status"]
+    return [each["suite"] for each in status.get("scores", ())], status.get("gain")
 
 
 def test_what_keeps_a_job_from_being_made_is_told() -> None:

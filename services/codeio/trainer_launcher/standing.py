@@ -65,7 +65,7 @@ def status_of(  # noqa: PLR0913
         parts = _parts(spec, before, done, progress, measured)
         stages = _stages(spec, state, before=before, jobs=jobs, done=done, current=current)
         checkpoint = _checkpoint(run, spec, done)
-        scores = _scores(measured) or before.scores
+        scores = _scores(measured) if measured is not None else _standing_scores(before, done)
     gain = gain_of(scores)
     if state.standing == "Succeeded" and gain:
         state = replace(state, message=f"gain in points: {gain}")
@@ -238,19 +238,22 @@ def _told(job: StepJob) -> dict[str, float]:
 
 def _last_measured(jobs: Mapping[str, StepJob], done: frozenset[str]) -> Outcome | None:
     """Return what the last evaluation said, whose table holds the one before, if it is there."""
-    for step in (EVALUATE_AFTER, EVALUATE_BEFORE):
-        job = jobs.get(step)
-        if step in done and job is not None and job.result is not None:
-            return job.result
-    return None
+    last = next((step for step in (EVALUATE_AFTER, EVALUATE_BEFORE) if step in done), None)
+    job = jobs.get(last) if last is not None else None
+    return job.result if job is not None else None
 
 
-def _scores(measured: Outcome | None) -> tuple[Score, ...]:
-    told = measured.details.get("scores", ()) if measured is not None else ()
+def _scores(measured: Outcome) -> tuple[Score, ...]:
     try:
-        return tuple(Score.model_validate(each) for each in told)
+        return tuple(Score.model_validate(each) for each in measured.details.get("scores", ()))
     except (ValidationError, TypeError):
         return ()
+
+
+def _standing_scores(before: TrainingRunStatus, done: frozenset[str]) -> tuple[Score, ...]:
+    """Return the scores of before, unless they are those of what is to be measured again."""
+    measured = {each.name for each in before.stages if each.state == "Succeeded"}
+    return before.scores if measured & {EVALUATE_BEFORE, EVALUATE_AFTER} <= done else ()
 
 
 def _number(value: object) -> float | None:
