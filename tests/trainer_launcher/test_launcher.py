@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -222,8 +223,7 @@ async def test_events_of_a_job_are_asked_for_only_where_it_lacks_pods(
         assert cluster.calls["GET events"] == asked
         job = cluster.kinds["jobs"]["demo-reasoning"]["metadata"]
         for uid, note in (("another", "of another"), (job["uid"], "exceeded quota: pods")):
-            event = {"reason": "FailedCreate", "note": note, "regarding": {"uid": uid}}
-            cluster.store("events", {"metadata": {"name": uid}} | event)
+            store_event(cluster, uid, note)
         [pod] = cluster.pods_of("demo-reasoning")
         cluster.remove("pods", pod["metadata"]["name"])
         await until(lambda: told(cluster) == "0 of 1 pods run; exceeded quota: pods")
@@ -233,6 +233,45 @@ async def test_events_of_a_job_are_asked_for_only_where_it_lacks_pods(
         await until(lambda: cluster.calls["GET events"] > asked + 1)
         cluster.start_job("demo-reasoning")
         await until(lambda: told(cluster) == "")
+
+
+async def test_events_of_all_jobs_are_asked_for_at_once_and_none_ends_the_launcher(
+    cluster: FakeCluster, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(UnmadePods.__init__, "__kwdefaults__", {"seconds": 0.05})
+    names = [f"run-{number}" for number in range(20)]
+    training = ("Running", "Training")
+    for name in names:
+        cluster.add_run(name, copy.deepcopy(SPEC))
+    async with launching(client) as launcher:
+        await until(lambda: len(cluster.names("jobs")) == len(names))
+        for name in names:
+            cluster.start_job(f"{name}-reasoning")
+        await until(lambda: all(cluster.standing(name) == training for name in names))
+        for name in names:
+            uid = cluster.kinds["jobs"][f"{name}-reasoning"]["metadata"]["uid"]
+            store_event(cluster, uid, f"no pod for {name}")
+            # A time that cannot be read, as the first run has it.
+            broken = {"eventTime": "yesterday"} if name == names[0] else {}
+            cluster.kinds["events"][uid] |= broken
+            [pod] = cluster.pods_of(f"{name}-reasoning")
+            cluster.remove("pods", pod["metadata"]["name"])
+        for name in names[1:]:
+            await until(lambda name=name: told(cluster, name).endswith(f"no pod for {name}"))
+        # Of a list that was cut off the rest is gone by now.
+        cluster.fail = lambda verb, plural: 410 if plural == "events" else None
+        asked = cluster.calls["GET events"]
+        began = time.monotonic()
+        await until(lambda: cluster.calls["GET events"] >= asked + 3)
+        assert time.monotonic() - began > 0.1
+        cluster.start_job("run-1-reasoning")
+        await until(lambda: told(cluster, "run-1") == "" and launcher.queue.idle)
+
+
+def store_event(cluster: FakeCluster, uid: str, note: str) -> None:
+    """Have it be said of a Job that its pods cannot be made."""
+    event = {"reason": "FailedCreate", "note": note, "regarding": {"kind": "Job", "uid": uid}}
+    cluster.store("events", {"metadata": {"name": uid}} | event)
 
 
 def told(cluster: FakeCluster, run: str = "demo") -> str:

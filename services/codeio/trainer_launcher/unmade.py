@@ -6,12 +6,13 @@ Such as a quota of pods, a PriorityClass that is not there, or a webhook that re
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from codeio.trainer_launcher.api import EVENTS, ApiError
+from codeio.trainer_launcher.api import EVENTS, ApiError, Expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from codeio.trainer_launcher.observed import StepJob
 
 _PERIOD_SECONDS = 10.0
+_FIELDS = "reason=FailedCreate,regarding.kind=Job"
 # Pods are made one after another, and are known here a little later.
 _PATIENCE = timedelta(seconds=5)
 
@@ -60,22 +62,30 @@ class UnmadePods:
             }
             for gone in self._notes.keys() - jobs.keys():
                 del self._notes[gone]
-            for run, job in jobs.items():
-                await self._ask(run, job)
+            if jobs:
+                await self._ask(jobs)
             await asyncio.sleep(self._seconds)
 
-    async def _ask(self, run: str, job: StepJob) -> None:
-        uid = job.resource["metadata"]["uid"]
-        fields = f"regarding.uid={uid},reason=FailedCreate"
+    async def _ask(self, jobs: Mapping[str, StepJob]) -> None:
+        """Ask for the events of all Jobs at once: each call has the API server go through all."""
         try:
-            events, _ = await self._api.list(EVENTS, fields=fields)
-        except ApiError as error:
-            _logger.info("cannot tell why there are no pods", run=run, why=str(error))
+            events, _ = await self._api.list(EVENTS, fields=_FIELDS)
+        except (ApiError, Expired) as error:
+            _logger.info("cannot tell why there are no pods", why=str(error))
             return
-        note = newest_note(events, job)
-        if note != self.of(run):
-            self._notes[run] = note
-            self._changed(run)
+        by_job: dict[str, list[Resource]] = defaultdict(list)
+        for event in events:
+            by_job[event["regarding"].get("uid", "")].append(event)
+        for run, job in jobs.items():
+            try:
+                note = newest_note(by_job[job.resource["metadata"]["uid"]], job)
+            except Exception:
+                # One event that breaks us is not to keep those of others from being told.
+                _logger.exception("an event broke the launcher", run=run)
+                continue
+            if note != self.of(run):
+                self._notes[run] = note
+                self._changed(run)
 
 
 def newest_note(events: Sequence[Resource], job: StepJob) -> str:
