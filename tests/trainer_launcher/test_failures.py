@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING
 
 import pytest
 
 from codeio.trainer_launcher.events import events_between
 from codeio.trainer_launcher.standing import read_status
 from codeio.training_run.outcomes import Outcome
-from tests.trainer_launcher.conftest import SPEC
+from tests.trainer_launcher.conftest import MEASURED, SPEC
 from tests.trainer_launcher.reconciling import (
     RUN,
+    STEPS,
     carry_out,
     fail_first_pod,
     new,
@@ -19,6 +21,9 @@ from tests.trainer_launcher.reconciling import (
     settle,
     stages,
 )
+
+if TYPE_CHECKING:
+    from tests.trainer_launcher.fake import FakeCluster
 
 
 @pytest.mark.parametrize(
@@ -94,24 +99,102 @@ def test_a_spec_that_cannot_be_read_stops_nothing_that_runs() -> None:
     """As when a definition is newer than the launcher, and has a recipe that it does not know."""
     cluster = new()
     settle(cluster)
-    running = copy.deepcopy(cluster.run(RUN)["status"])
+    pods = copy.deepcopy(cluster.pods_of("demo-reasoning"))
     cluster.change_run(RUN, recipe="ThreeStage")
-    assert "spec.recipe" in plan_of(cluster).unread
     settle(cluster)
-    assert cluster.run(RUN)["status"] == running
-    assert [pod["status"]["phase"] for pod in cluster.pods_of("demo-reasoning")] == ["Running"]
+    assert cluster.standing(RUN) == ("Running", "UnreadableSpec")
+    assert "spec.recipe" in cluster.run(RUN)["status"]["conditions"][0]["message"]
+    assert cluster.pods_of("demo-reasoning") == pods
     cluster.complete("demo-reasoning")
     settle(cluster)
-    assert cluster.standing(RUN) == ("Failed", "InvalidSpec")
+    assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
     cluster.change_run(RUN, recipe="OneStage")
     settle(cluster)
     assert cluster.standing(RUN) == ("Succeeded", "Completed")
 
 
+def read_by_a_newer_launcher(cluster: FakeCluster) -> None:
+    """Have the launcher know the recipe that is asked for; the run's spec is not changed."""
+    cluster.run(RUN)["spec"]["recipe"] = "OneStage"
+    settle(cluster)
+
+
+def test_a_spec_that_cannot_be_read_keeps_its_job_in_the_queue() -> None:
+    cluster = new(SPEC, queueName="gpus")
+    settle(cluster)
+    job = copy.deepcopy(cluster.kinds["jobs"]["demo-reasoning"])
+    cluster.change_run(RUN, recipe="ThreeStage")
+    settle(cluster)
+    assert cluster.kinds["jobs"]["demo-reasoning"] == job
+    assert cluster.standing(RUN) == ("Suspended", "UnreadableSpec")
+    read_by_a_newer_launcher(cluster)
+    assert cluster.kinds["jobs"]["demo-reasoning"] == job
+    assert cluster.standing(RUN) == ("Suspended", "Queued")
+
+
+def test_a_launcher_that_can_read_a_spec_takes_up_the_run() -> None:
+    cluster = new(SPEC, recipe="ThreeStage")
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
+    read_by_a_newer_launcher(cluster)
+    assert cluster.standing(RUN) == ("Running", "Training")
+
+
+@pytest.mark.parametrize("how", ["Succeeded", "OutOfMemory"])
+def test_a_run_that_has_ended_stays_so_for_a_launcher_that_cannot_read_it(how: str) -> None:
+    cluster = new()
+    settle(cluster)
+    if how == "Succeeded":
+        cluster.complete("demo-reasoning")
+    else:
+        fail_first_pod(cluster, "demo-reasoning", 137, reason="OOMKilled")
+    settle(cluster)
+    status = copy.deepcopy(cluster.run(RUN)["status"])
+    cluster.run(RUN)["spec"]["recipe"] = "ThreeStage"
+    settle(cluster)
+    assert cluster.run(RUN)["status"] == status
+
+
+def test_a_run_that_cannot_be_read_can_be_suspended_and_cancelled() -> None:
+    cluster = new(MEASURED)
+    settle(cluster)
+    cluster.complete("demo-evaluate-before")
+    settle(cluster)
+    parts = [each["type"] for each in cluster.run(RUN)["status"]["conditions"]]
+    cluster.change_run(RUN, recipe="ThreeStage", suspend=True)
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Suspended", "UnreadableSpec")
+    assert cluster.pods_of("demo-reasoning") == []
+    assert set(parts) <= {each["type"] for each in cluster.run(RUN)["status"]["conditions"]}
+    cluster.change_run(RUN, suspend=False)
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Running", "UnreadableSpec")
+    assert len(cluster.pods_of("demo-reasoning")) == 1
+    cluster.change_run(RUN, cancel=True)
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "Cancelled")
+    assert cluster.pods_of("demo-reasoning") == []
+    read_by_a_newer_launcher(cluster)
+    assert cluster.standing(RUN) == ("Failed", "Cancelled")
+
+
+def test_what_was_measured_before_it_could_not_be_read_is_compared_when_it_can() -> None:
+    cluster = new(MEASURED)
+    for step in STEPS:
+        settle(cluster)
+        cluster.complete(f"demo-{step}")
+    settle(cluster)
+    cluster.change_run(RUN, recipe="ThreeStage", evaluation={"suites": ["math"]})
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
+    read_by_a_newer_launcher(cluster)
+    assert cluster.standing(RUN) == ("Running", "Evaluating")
+
+
 def test_a_spec_that_the_api_server_should_have_refused_is_told_in_a_sentence() -> None:
     cluster = new({"model": {}, "data": {"reasoning": []}})
     settle(cluster)
-    assert cluster.standing(RUN) == ("Failed", "InvalidSpec")
+    assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
     assert "spec.model" in cluster.run(RUN)["status"]["conditions"][0]["message"]
     assert cluster.names("jobs") == []
     cluster.change_run(RUN, **SPEC)

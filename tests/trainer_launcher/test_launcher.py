@@ -289,7 +289,7 @@ async def test_a_name_that_no_service_can_have_is_told(
             await api.apply(SERVICES, service)
     async with launching(client):
         cluster.add_run("7b-stage1", copy.deepcopy(SPEC))
-        await until(lambda: cluster.standing("7b-stage1") == ("Failed", "InvalidSpec"))
+        await until(lambda: cluster.standing("7b-stage1") == ("Failed", "UnreadableSpec"))
     message = cluster.run("7b-stage1")["status"]["conditions"][0]["message"]
     assert "begins with a letter" in message
 

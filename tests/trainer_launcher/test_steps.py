@@ -226,7 +226,7 @@ def test_fields_of_a_newer_definition_change_nothing() -> None:
     run["status"] |= {"novelty": 1}
     run["status"]["stages"][0]["novelty"] = 1
     plan = plan_of(cluster)
-    assert (plan.delete, plan.patch, plan.create, plan.unread) == ((), (), None, "")
+    assert (plan.delete, plan.patch, plan.create) == ((), (), None)
     assert plan.status == read_status(run)
     assert plan.status.stages[0].state == "Running"
     cluster.complete("demo-reasoning")

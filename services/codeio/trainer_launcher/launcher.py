@@ -59,8 +59,6 @@ class Launcher:
         self._services = Cache(api, SERVICES, changed=self._child_changed, selector=RUN_LABEL)
         self._refusals: dict[str, tuple[tuple[str, int], Refusal]] = {}
         """The last refusal of each run, and of which version of it that was."""
-        self._unread: dict[str, str] = {}
-        """What was said of runs that are left as they are."""
         self._progress = ProgressPoller(
             self._first_pods,
             changed=self.queue.add,
@@ -118,10 +116,8 @@ class Launcher:
         run = self.runs.get(name)
         if run is None:
             self._refusals.pop(name, None)
-            self._unread.pop(name, None)
             return False
         plan = self._plan(run)
-        self._log_unread(name, plan.unread)
         told = run
         try:
             changed = await self._carry_out(plan)
@@ -176,12 +172,6 @@ class Launcher:
         for service in plan.apply:
             self._services.note(await self._api.apply(SERVICES, service))
         return bool(plan.delete or plan.patch or plan.apply)
-
-    def _log_unread(self, name: str, why: str) -> None:
-        """Say once of a run that it is left as it is, if it is."""
-        if why and self._unread.get(name) != why:
-            _logger.warning("left until its Job has ended: cannot be read", run=name, why=why)
-        self._unread[name] = why
 
     async def _tell(self, run: Resource, plan: Plan) -> Resource:
         """Write the status, if it is another than what was last written, and what happened.

@@ -10,6 +10,7 @@ from codeio.trainer_launcher.children import (
     GENERATION,
     MADE_OF,
     MEASURED_BY,
+    QUEUE_LABEL,
     STEP_LABEL,
     TERMINATED,
 )
@@ -116,6 +117,11 @@ class StepJob:
     @property
     def is_suspended(self) -> bool:
         return bool(self.spec.get("suspend"))
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether Kueue begins and suspends it."""
+        return QUEUE_LABEL in self.resource["metadata"]["labels"]
 
     @property
     def start_time(self) -> str | None:

@@ -6,7 +6,8 @@ pods have run. So a launcher that starts anew, or two looks where one would do, 
 to the same.
 
 A run that has failed stays as it is until its spec is changed. The step it failed
-in is then tried again, from its last checkpoint.
+in is then tried again, from its last checkpoint. One whose spec could not be read
+goes on as soon as it can.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from codeio.trainer_launcher.children import (
     service_of,
     tunable,
 )
-from codeio.trainer_launcher.conditions import State
+from codeio.trainer_launcher.conditions import State, state_of
 from codeio.trainer_launcher.observed import deadline_failure, failure_of, step_jobs
 from codeio.trainer_launcher.pod import manifest, pods_of
 from codeio.trainer_launcher.standing import active_time, read_status, status_of, time_text
@@ -45,6 +46,7 @@ _RESTARTING = State("Running", "Restarting", "the pods of before are to end firs
 _CANCELLED = State(
     "Failed", Reason.CANCELLED, "it was cancelled; checkpoints and models that are there stay"
 )
+_UNREADABLE = "UnreadableSpec"
 _COMPLETED = State("Succeeded", Reason.COMPLETED)
 
 
@@ -90,8 +92,6 @@ class Plan:
     """None: there is nothing to be said any more."""
     create: Resource | None = None
     """A Job. What is done again is told before: it no longer counts as done, whoever dies then."""
-    unread: str = ""
-    """What cannot be read of a run that is left as it is, until its Job has ended."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,7 @@ def reconcile(
     try:
         spec = parse_manifest(manifest(run), source=f"TrainingRun {metadata['name']}").spec
     except UsageError as error:
-        # Its definition in this cluster is older than this launcher, or newer.
-        if any(job.is_active for job in jobs.values()):
-            return Plan(unread=str(error))
-        return _refused(run, before, jobs, str(error), now=now)
+        return _unread(run, before, jobs, observed, str(error), now=now)
     done = _done(run, spec, jobs, before)
     current = _current(spec, jobs, done, before)
     seconds, since = active_time(before, jobs, current, now=now)
@@ -188,6 +185,8 @@ def _step(  # noqa: PLR0913, PLR0917
         (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
         None,
     )
+    if failed is not None and failed.reason == _UNREADABLE:
+        failed = None
     if failed is not None and (failed.observed_generation or 0) >= generation:
         return _stopped(State("Failed", failed.reason, failed.message), job)
     if spec.cancel:
@@ -280,28 +279,51 @@ def _tuned(spec: TrainingRunSpec, job: StepJob, *, left: int | None) -> dict[str
     return {"spec": changes} if changes else {}
 
 
-def _refused(
+def _unread(  # noqa: PLR0913
     run: Resource,
     before: TrainingRunStatus,
     jobs: Mapping[str, StepJob],
-    told: str,
+    observed: Observed,
+    why: str,
     *,
     now: datetime,
 ) -> Plan:
-    state = State("Failed", Reason.INVALID_SPEC, told)
-    stopped = {name: _stopped(state, job) for name, job in jobs.items()}
+    """Return what is done for a run whose spec cannot be read: its Job goes on, and may be stopped.
+
+    Its definition in this cluster is newer than this launcher, or older. What a launcher that
+    could read it has said of its end stands.
+    """
+    asked = run.get("spec") or {}
+    job = next((job for job in jobs.values() if not job.is_finished), None)
+    told = state_of(before.conditions)
+    ended = told is not None and told.standing in {"Succeeded", "Failed"}
+    if job is None and ended and before.observed_generation == run["metadata"].get("generation", 0):
+        return Plan()
+    if asked.get("cancel") is True:
+        step = _stopped(_CANCELLED, job)
+    elif job is None:
+        step = _Step(State("Failed", _UNREADABLE, why))
+    else:
+        suspend = asked.get("suspend") is True
+        # The flag of one that is queued is Kueue's.
+        is_ours = not (job.is_queued or job.is_going)
+        step = _Step(
+            State("Suspended" if job.is_suspended or suspend else "Running", _UNREADABLE, why),
+            patch={"spec": {"suspend": suspend}} if is_ours and suspend != job.is_suspended else {},
+        )
+    current = job.step if job else None
     return Plan(
-        delete=tuple(jobs[name].resource for name, step in stopped.items() if step.delete),
-        patch=tuple(
-            (jobs[name].resource, step.patch) for name, step in stopped.items() if step.patch
-        ),
+        delete=(job.resource,) if job and step.delete else (),
+        patch=((job.resource, step.patch),) if job and step.patch else (),
         status=status_of(
             run,
             None,
-            state,
+            step.state,
             before=before,
             jobs=jobs,
-            active=active_time(before, jobs, None, now=now),
+            current=current,
+            progress=observed.progress,
+            active=active_time(before, jobs, current, now=now),
             now=time_text(now),
         ),
     )

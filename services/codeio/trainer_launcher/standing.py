@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from codeio.trainer_launcher.conditions import conditions_of
+from codeio.trainer_launcher.conditions import STANDINGS, conditions_of
 from codeio.trainer_launcher.progress import readable
 from codeio.training_run.definition import known_fields
 from codeio.training_run.outcomes import Reason
@@ -54,9 +54,13 @@ def status_of(  # noqa: PLR0913
     current: str | None = None,
     progress: Progress | None = None,
 ) -> TrainingRunStatus:
-    """Return the status; without a spec that can be read, with no more than the state."""
+    """Return the status; without a spec that can be read, the rest is of the one before."""
     generation = run["metadata"].get("generation", 0)
-    parts: dict[ConditionType, tuple[bool, str, str]] = {}
+    parts = {
+        each.type: (each.status == "True", each.reason, each.message)
+        for each in before.conditions
+        if each.type not in STANDINGS
+    }
     stages, checkpoint, scores = before.stages, before.checkpoint, before.scores
     if progress is None or progress.stage != current:
         progress = _ended(before.progress, jobs)
@@ -70,7 +74,7 @@ def status_of(  # noqa: PLR0913
     if state.standing == "Succeeded" and gain:
         state = replace(state, message=f"gain in points: {gain}")
     return TrainingRunStatus(
-        observed_generation=generation,
+        observed_generation=generation if spec is not None else before.observed_generation,
         conditions=conditions_of(
             state, parts=parts, before=before.conditions, generation=generation, now=now
         ),
