@@ -195,7 +195,7 @@ def test_what_a_pod_waits_for_is_told() -> None:
     ]
     scheduled = {"type": "PodScheduled", "status": "True"}
     waiting = [
-        {"name": "sidecar", "state": {"waiting": {"reason": "CreateContainerError"}}},
+        {"name": "sidecar", "state": {"waiting": {"reason": "PodInitializing"}}},
         {"name": "trainer", "state": {"waiting": {"reason": "ContainerCreating"}}},
     ]
     unmounted = {"type": "PodReadyToStartContainers", "status": "False"}
@@ -212,6 +212,19 @@ def test_what_a_pod_waits_for_is_told() -> None:
         "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}},
     }
     assert "ImagePullBackOff: no such image" in told(phase="Pending", containerStatuses=[pulled])
+    # One that admission has put beside it, or before it, keeps it from beginning.
+    sidecar = {
+        "name": "istio-proxy",
+        "state": {"waiting": {"reason": "ErrImagePull", "message": "no such proxy"}},
+    }
+    begins = {"name": "trainer", "state": {"waiting": {"reason": "PodInitializing"}}}
+    for kind in ("containerStatuses", "initContainerStatuses"):
+        pods_own: dict[str, Any] = {"containerStatuses": [begins]}
+        pods_own[kind] = [sidecar, *pods_own.get(kind, ())]
+        message = told(phase="Pending", **pods_own)
+        assert message.endswith(": container istio-proxy: ErrImagePull: no such proxy")
+    both = told(phase="Pending", containerStatuses=[sidecar, pulled])
+    assert both.endswith(": ImagePullBackOff: no such image")
     unfit = {"type": "PodScheduled", "status": "False", "message": "no node has a GPU"}
     assert "no node has a GPU" in told(phase="Pending", conditions=[unfit])
 

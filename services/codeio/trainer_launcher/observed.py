@@ -177,14 +177,14 @@ class StepJob:
     def hindrance(self) -> str:
         """Why a pod does not run yet, if something is said of it."""
         for pod in self.living:
+            if _phase(pod) == "Running":
+                continue
             status = pod.get("status") or {}
             for condition in status.get("conditions") or ():
                 if condition["type"] == "PodScheduled" and condition["status"] == "False":
                     return f"pod {pod['metadata']['name']}: {condition.get('message', '')}"
-            waiting = _trainer_state(pod).get("waiting") or {}
-            if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-                told = f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
-                return f"pod {pod['metadata']['name']}: {told}"
+            if waiting := _waiting(pod):
+                return f"pod {pod['metadata']['name']}: {waiting}"
             if _waits_for_volumes(pod) and (mounted := _mounted(pod)):
                 return (
                     f"pod {pod['metadata']['name']} waits for what it mounts from namespace "
@@ -306,6 +306,19 @@ def _trainer_state(pod: Resource) -> dict[str, Any]:
         if container["name"] == CONTAINER:
             return container.get("state") or {}
     return {}
+
+
+def _waiting(pod: Resource) -> str:
+    """Return why a container waits, the trainer's first: those that admission put in hold it up."""
+    status = pod.get("status") or {}
+    found = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    for container in sorted(found, key=lambda each: each["name"] != CONTAINER):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
+            told = f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+            of = "" if container["name"] == CONTAINER else f"container {container['name']}: "
+            return of + told
+    return ""
 
 
 def _waits_for_volumes(pod: Resource) -> bool:
