@@ -106,7 +106,12 @@ def evaluated(cluster: FakeCluster) -> str:
 
 @pytest.mark.parametrize(
     "change",
-    [{"evaluation": {"suites": ["gsm8k", "math"]}}, {"execution": {"precision": "Float32"}}],
+    [
+        {"evaluation": {"suites": ["gsm8k", "math"]}},
+        # No score depends on it: what was measured is kept, and what was out of reach is tried.
+        {"evaluation": {"suites": ["gsm8k"], "batchSize": 4}},
+        {"execution": {"precision": "Float32"}},
+    ],
 )
 @pytest.mark.parametrize("are_there", [True, False])
 def test_a_run_that_is_done_is_measured_again_by_what_is_asked_for_now(
