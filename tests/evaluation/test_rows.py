@@ -109,6 +109,16 @@ def test_a_wrong_file_is_the_users(
     assert str(file) in str(error.value)
 
 
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_suite_refuses_the_file_of_another(suite: str) -> None:
+    others = {local_file(other) for other in SUITES} - {local_file(suite)}
+    assert len(others) == 11
+    for file in others:
+        with pytest.raises(RunError, match="is malformed") as error:
+            read_questions(SUITES[suite], file=file)
+        assert error.value.reason is Reason.INVALID_DATA
+
+
 @pytest.mark.parametrize(
     ("suite", "said"),
     [("gsm8k", "openai/gsm8k"), ("korbench", "m-a-p/KOR-Bench"), ("leetcode-o", "a local file")],

@@ -9,6 +9,7 @@ rules and samples apart.
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +116,12 @@ def _question(suite: Suite, name: str, part: Part, row: Row) -> Question:
             f"it lacks {', '.join(missing)}; the suite {suite.name} needs"
             f" {', '.join(suite.columns)}"
         )
+    for column, pattern in suite.patterns.items():
+        text = row.values[column]
+        if not isinstance(text, str) or not re.search(pattern, text):
+            raise row.refused(
+                f"its {column} is no text with {pattern}, which the suite {suite.name} needs"
+            )
     return Question(name, part, row.values)
 
 
