@@ -12,9 +12,11 @@ import yaml
 from codeio import evaluation
 from codeio.cli import main
 from codeio.trainer import local
+from codeio.trainer.launch import Node
 from codeio.trainer.local import train_locally
+from codeio.trainer.word import Ended
 from codeio.training_run.manifest import parse_manifest
-from codeio.training_run.outcomes import Outcome, Reason
+from codeio.training_run.outcomes import ExitCode, Outcome, Reason
 from codeio.training_run.places import Places
 from tests.trainer.test_stage import manifest
 
@@ -80,3 +82,23 @@ def test_who_trains_locally_hears_that_secrets_are_a_clusters(
     train_locally(run, Places(run=run), say=said.append)
     [told] = said
     assert "workers.envFrom" in told
+
+
+@pytest.mark.parametrize(
+    ("processes", "told"),
+    [(1, "reasoning: starts 1 process"), (2, "reasoning: starts 2 processes")],
+)
+def test_processes_are_told_of_before_they_start(
+    processes: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = manifest(tmp_path, tmp_path, workers={"processesPerNode": processes})
+    run = parse_manifest(described, source="test")
+    said: list[str] = []
+
+    def launch(*_: object, **__: object) -> Ended:
+        assert said == [told]
+        return Ended(ExitCode.DONE, Outcome(Reason.COMPLETED, "done"))
+
+    monkeypatch.setattr(local, "launch", launch)
+    local.run_step(run, "reasoning", Places(run=run), node=Node(), say=said.append)
+    assert said == [told]

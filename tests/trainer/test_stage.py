@@ -237,6 +237,22 @@ def test_what_one_process_finds_wrong_all_tell(tiny_model: Path, tmp_path: Path)
     assert [each["reason"] for each in ended] == [Reason.MODEL_NOT_FOUND] * 2
 
 
+def test_samples_that_are_left_out_are_told_in_the_log(tiny_model: Path, tmp_path: Path) -> None:
+    described = manifest(tiny_model, tmp_path)
+    described["spec"]["hyperparameters"]["steps"] = 1
+    chat = [
+        {"role": "user", "content": "How often?"},
+        {"role": "assistant", "content": "again " * 200},
+    ]
+    with (tmp_path / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"messages": chat}) + "\n")
+    [ended] = run_ranks(1, stage, described)
+    assert ended["reason"] == Reason.COMPLETED
+    left_out = "(left out: 1 with more tokens than maxLength)"
+    [told] = (line for line in ended["said"] if line.startswith("reasoning: 40 samples, "))
+    assert told.endswith(f"40 of 41 rows of {tmp_path}/rows.jsonl {left_out}")
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_before_anything_is_made_of_it(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,8 @@ def run_step(
         # end would wait for those that are done.
         if trained := outcome_of_trained(run, step, places):
             return trained
+        processes = run.spec.workers.processes
+        say(f"{step}: starts {processes} process{'es' if processes > 1 else ''}")
         ended = launch(run, step, node=node, volumes=places.volumes)
         ended.check()
         return ended.outcome

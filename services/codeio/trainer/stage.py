@@ -161,6 +161,7 @@ class _Training:
             seed=self.spec.seed,
             workers=preparation_workers(self.spec.workers),
         )
+        self.word.say(f"{self.stage.name}: {corpus.summary}")
         self._check_warm_up(corpus.steps)
         model = read_model(self.model, self.folder)
         check_positions(model, longest=self.stage.max_length)

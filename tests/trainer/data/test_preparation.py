@@ -239,7 +239,9 @@ def test_long_samples_are_left_out_or_told(make: Any, tmp_path: Path) -> None:
     source = {"path": write_rows(tmp_path / "r.jsonl", rows), "format": "PromptCompletion"}
     summary = make(source, maxLength=100).summary
     assert (summary.samples, summary.too_long) == (2, 1)
-    assert "; 1 were too long" in str(summary)
+    assert str(summary).endswith(
+        f"2 of 3 rows of {source['path']} (left out: 1 with more tokens than maxLength)"
+    )
     reason, said = refusal(make, source, maxLength=100, longSamples="Fail")
     assert reason == Reason.SAMPLE_TOO_LONG
     assert "the sample the-long-one in row 2 of" in said

@@ -51,6 +51,17 @@ class SourceSummary:
     trained_tokens: int
     """Tokens that are learnt, in one pass over all samples."""
 
+    def __str__(self) -> str:
+        counts = {
+            "not selected": self.rows - self.selected,
+            "without an answer to learn": self.without_answer,
+            "with more tokens than maxLength": self.too_long,
+        }
+        left_out = ", ".join(f"{count:,} {why}" for why, count in counts.items() if count)
+        return f"{self.samples:,} of {self.rows:,} rows of {self.title}" + (
+            f" (left out: {left_out})" if left_out else ""
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusSummary:
@@ -68,15 +79,10 @@ class CorpusSummary:
             object.__setattr__(self, name, total)
 
     def __str__(self) -> str:
-        """Say it in one line, as a condition shows it."""
-        parts = [
-            f"{source.samples:,} of {source.rows:,} rows of {source.title}"
-            for source in self.sources
-        ]
-        left_out = f"; {self.too_long:,} were too long" if self.too_long else ""
+        """Say it in one line."""
         return (
             f"{self.samples:,} samples, {self.tokens:,} tokens, {self.trained_tokens:,} of them"
-            f" learnt: {', '.join(parts)}{left_out}"
+            f" learnt: {', '.join(map(str, self.sources))}"
         )
 
 
