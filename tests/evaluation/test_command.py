@@ -303,8 +303,8 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_2(
     code, out, err = here(*(str(tiny_model) if each == "MODEL" else each for each in arguments))
     assert (code, out) == (2, "")
     assert_one_sentence(err, told)
-    # A model that is not there is not said to compute.
-    assert "none, computed in" not in err
+    # A model that is not there, or is asked nothing, is not said to compute.
+    assert ("computed in" in err) == ("4096" in arguments)
     assert not (tmp_path / "evaluation").exists()
 
 
@@ -314,6 +314,20 @@ def assert_one_sentence(err: str, told: str) -> None:
     sentences = [line for line in err.splitlines() if line.startswith("codeio: ")]
     assert sentences == [err.splitlines()[-1]]
     assert re.search(told, sentences[0]), sentences[0]
+
+
+def test_who_interrupts_hears_that_what_is_answered_stays(
+    tiny_model: Path, here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("codeio.evaluation.measurement.ask", interrupted)
+    code, out, err = here(tiny_model, "--suite", "gsm8k", "--file", GSM8K)
+    assert (code, out) == (130, "")
+    assert_one_sentence(
+        err, "interrupted; the same command goes on with what is answered in evaluation/after$"
+    )
 
 
 def test_a_file_of_a_suite_that_is_not_asked_for_is_told(

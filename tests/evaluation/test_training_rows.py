@@ -107,6 +107,20 @@ def test_a_row_that_is_no_question_is_named(tmp_path: Path) -> None:
         held_out_questions(tmp_path, split="test", suites=held_out_suites())
 
 
+def test_a_split_without_rows_is_told_beside_those_that_have_some(tmp_path: Path) -> None:
+    write(tmp_path / "messages" / "train.jsonl", ROWS)
+    write(tmp_path / "messages" / "validation-00000-of-00001.jsonl", ROWS[:1])
+    empty = write(tmp_path / "messages" / "test.jsonl", [])
+    for place, advice in (
+        (tmp_path, "choose another: train or validation"),
+        (empty, "name other data"),
+    ):
+        with pytest.raises(RunError) as error:
+            held_out_questions(place, split="test", suites=held_out_suites())
+        said = f"the held-out split test of {place} has no rows; {advice}"
+        assert str(error.value) == said
+
+
 def test_rows_without_a_name_are_named_by_their_place(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.jsonl", [{"prompt": "a"}, {"prompt": "b"}])
     assert [name for name, _ in rows_in(file, split="train")] == [f"{file}:1", f"{file}:2"]

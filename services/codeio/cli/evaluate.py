@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codeio.cli.common import Config, Json, Sandbox, extra, named, say, settings_of, summarise
-from codeio.runtime.errors import CodeioError, UsageError
+from codeio.runtime.errors import CodeioError, Interrupted, UsageError
 from codeio.training_run.environment import VERIFIER_ADDRESS
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
             for stage in ("before", "after"):
                 header = models[stage].header if stage in models else {}
                 check_fits(out / stage, plan, model=header)
+            plan.asked.check()
             searched = _searched(plan, decontaminate)
             with _verifier(plan, sandbox, config):
                 measured = {
@@ -235,7 +236,12 @@ def _measure(plan: Plan, folder: Path, model: Model) -> Measured:
 
     earlier = earlier_in(folder)
     say(f"{folder.name}: {model.name}, computed in {plan.precision}")
-    now = measure(plan, folder, model=model, reporter=Reporter(folder.name), say=say)
+    try:
+        now = measure(plan, folder, model=model, reporter=Reporter(folder.name), say=say)
+    except Interrupted as interruption:
+        raise Interrupted(
+            f"interrupted; the same command goes on with what is answered in {folder}"
+        ) from interruption
     return together(earlier, now, folder)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from codeio.evaluation.rows import NotMeasurable, Question
 from codeio.runtime.errors import first_line
 from codeio.training_run.data.reading import read_files
-from codeio.training_run.data.sources import find_split
+from codeio.training_run.data.sources import files_of_split, find_split
 from codeio.training_run.hub import UNREACHED, reach_hub
 from codeio.training_run.outcomes import Reason, RunError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # `codeio` holds every sample, others only those that a teacher got right. Not
 # `prompt-completion`, whose prompt may hold a wrong answer and what was said to it.
 _FORMATS = ("codeio", "messages", "joined", "sharegpt", "verl")
+_SPLITS = ("train", "validation", "test")
 _DIRECTIONS = {
     "held-out-output": "DIRECTION_OUTPUT_PREDICTION",
     "held-out-input": "DIRECTION_INPUT_PREDICTION",
@@ -55,11 +56,19 @@ def held_out_questions(
             if question["direction"] == _DIRECTIONS[name]:
                 questions[name].append(Question(question["task_id"], suite.parts[0], question))
     if not seen:
+        others = [] if place.is_file() else _with_rows(files[0].parent)
+        advice = f"choose another: {' or '.join(others)}" if others else "name other data"
         raise RunError(
             Reason.EVALUATION_DATA_MISSING,
-            f"the held-out split {split} of {place} has no rows; choose another split",
+            f"the held-out split {split} of {place} has no rows; {advice}",
         )
     return questions
+
+
+def _with_rows(folder: Path) -> list[str]:
+    """Return the splits of a folder that have rows."""
+    found = {split: files_of_split(folder, split) for split in _SPLITS}
+    return [split for split, its in found.items() if any(True for _ in read_files(its))]
 
 
 def held_out_from_hub(name: str, *, revision: str | None, split: str) -> Path:
