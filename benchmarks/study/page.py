@@ -162,8 +162,9 @@ def _lines(found: Mapping[str, Any], outcome: Outcome, picture: str) -> Iterator
     yield (
         "*Right*: share of the questions, with its interval of 95 % by a bootstrap of"
         f" {plan['resamples']:,} draws over seeds and, independently, programs with all their"
-        " questions. *Beyond*: the same on the questions that no trivial baseline gets, oracles"
-        " included. *Shared*: how many of the right answers some trivial baseline gets too."
+        " questions, with one more that was not asked and is all wrong for the lower bound, all"
+        " right for the upper. *Beyond*: the same on the questions that no trivial baseline gets,"
+        " oracles included. *Shared*: how many of the right answers some trivial baseline gets too."
         " An oracle is told what no one could know: the type of the answer, or which argument to"
         " copy. No correction is made for the number of intervals; of twenty, one is expected to"
         " miss."

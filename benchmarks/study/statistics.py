@@ -5,8 +5,10 @@ that the model was trained with. Both are drawn anew, with replacement, seeds
 and programs independently of one another: all questions of a program come or
 stay away together, because they are not independent, and every seed has
 answered the same questions. Of a difference, both sides are measured on the
-same draw. Intervals hold the middle 95 % of the draws. Of one seed they do not
-know what another would change.
+same draw. Each draw has one more program that is not there, of which all answers
+are wrong for the lower bound and right for the upper, as in `codeio evaluate`:
+few programs say little of others. Intervals hold the middle 95 % of the draws. Of
+one seed they do not know what another would change.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from codeio.evaluation.bootstrap import undrawn_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,16 +46,19 @@ class Interval:
 
 def share(hits: Hits, programs: Sequence[str], *, resamples: int) -> Interval:
     """Return the share of right answers. `programs` names the program of each question."""
-    found = difference(hits, np.zeros((1, hits.shape[1])), programs, resamples=resamples)
+    none = np.zeros((1, hits.shape[1]))
+    found = difference(hits, none, programs, resamples=resamples, least=0.0)
     low, high = np.clip([found.low, found.high], 0, 1)
     return Interval(found.value, float(low), float(high))
 
 
-def difference(hits: Hits, others: Hits, programs: Sequence[str], *, resamples: int) -> Interval:
+def difference(
+    hits: Hits, others: Hits, programs: Sequence[str], *, resamples: int, least: float = -1.0
+) -> Interval:
     """Return by how much the share of `hits` is above that of `others`, on the same questions.
 
-    Where both have as many seeds, a seed is drawn for both: it chose the same
-    training examples.
+    `least` is the least that a difference can be; the most is 1. Where both have as many
+    seeds, a seed is drawn for both: it chose the same training examples.
     """
     if not len(programs):
         return Interval(float("nan"), float("nan"), float("nan"))
@@ -68,11 +75,9 @@ def difference(hits: Hits, others: Hits, programs: Sequence[str], *, resamples: 
             "bs,sp,bp->b", other_seeds, _by_program(others, group, len(names)), drawn, optimize=True
         )
     ) / asked
-    low, high = np.percentile(gained, [2.5, 97.5])
-    if low == high:
-        # Draws from what is all alike are too: the exact bound for none of so many programs.
-        spread = 1 - 0.025 ** (1 / len(names))
-        low, high = low - spread, high + spread
+    undrawn = undrawn_share(len(names), resamples=resamples, rng=rng)
+    low = np.percentile(gained - undrawn * (gained - least), 2.5)
+    high = np.percentile(gained + undrawn * (1 - gained), 97.5)
     return Interval(float(hits.mean() - others.mean()), float(low), float(high))
 
 

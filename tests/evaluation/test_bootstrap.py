@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from codeio.evaluation.bootstrap import Sample, interval, resampled
 
@@ -35,12 +36,32 @@ def test_the_mean_lies_in_its_interval(scores: list[float]) -> None:
     assert found.low < found.high
 
 
-def test_the_interval_is_that_of_the_binomial() -> None:
-    scores = [1.0] * 60 + [0.0] * 140
-    found = estimate(scores)
-    error = 1.96 * (0.3 * 0.7 / 200) ** 0.5
-    assert found.low == pytest.approx(0.3 - error, abs=0.01)
-    assert found.high == pytest.approx(0.3 + error, abs=0.01)
+@pytest.mark.parametrize(("right", "questions"), [(1, 10), (60, 200), (3, 4), (299, 300)])
+def test_the_interval_is_the_exact_one_of_the_binomial(right: int, questions: int) -> None:
+    found = estimate([1.0] * right + [0.0] * (questions - right))
+    exact = binomtest(right, questions).proportion_ci(0.95, method="exact")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "questions", "shown"),
+    [
+        (1, 0, 10, False),
+        (1, 0, 1000, False),
+        (5, 0, 100, False),
+        (6, 0, 100, True),
+        (6, 0, 6, True),
+        (10, 2, 100, True),
+        (10, 5, 100, False),
+    ],
+)
+def test_a_gain_is_shown_where_mcnemars_exact_test_shows_it(
+    gained: int, lost: int, questions: int, *, shown: bool
+) -> None:
+    assert (binomtest(gained, gained + lost).pvalue < 0.05) == shown
+    gains = [1.0] * gained + [-1.0] * lost + [0.0] * (questions - gained - lost)
+    assert (estimate(gains, least=-1.0).low > 0) is shown
+    assert (estimate([-gain for gain in gains], least=-1.0).high < 0) is shown
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

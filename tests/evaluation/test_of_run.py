@@ -89,7 +89,7 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     assert suite.after
     assert suite.gain
     assert (suite.before.value, suite.after.value, suite.gain.value) == (0.2, 0.9, 0.7)
-    assert suite.gain.low > 0.3
+    assert suite.gain.low > 0
     assert Outcome.from_json(second.to_json()) == second
 
     told = json.loads((places.folder / "evaluation.json").read_text())
