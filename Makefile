@@ -54,7 +54,7 @@ bench: .venv/.dev ## Run all benchmarks, each beside its baseline; long
 	@for benchmark in $$(grep -l __main__ benchmarks/*.py); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 .PHONY: train-demo
-train-demo: .venv/.dev ## Train a small model on data made here and compare, in half an hour
+train-demo: .venv/.dev ## Train a small model on data made here and compare, in some 20 minutes
 	@$(BIN)/codeio setup
 	@$(BIN)/python -m benchmarks.study --demo
 
