@@ -96,7 +96,11 @@ def test_before_and_after(gsm8k: TrainingRun, capsys: pytest.CaptureFixture[str]
     assert told["not_measured"]["drop"]["after"] == "the hub cannot be reached"
     assert told["contamination"]["suites"]["gsm8k"]["shared"] == 1
     assert json.loads((places.evaluation / "contamination.json").read_text())["training_rows"] == 1
-    assert (places.folder / "evaluation.svg").read_text().startswith("<?xml")
+    picture = (places.folder / "evaluation.svg").read_text()
+    assert picture.startswith("<?xml")
+    for when in ("before", "after"):
+        last = "/".join(told["settings"][when].split("/")[-3:])
+        assert f">{when}: {last}<" in picture
     assert (places.folder / "evaluation.png").stat().st_size > 5000
 
     screen = capsys.readouterr()

@@ -162,7 +162,13 @@ def publish(  # noqa: PLR0913
     write_report(folder / TABLE, told)
     scores = [Score.model_validate(each) for each in told["scores"]]
     for ending in ("svg", "png"):
-        draw(scores, folder / f"evaluation.{ending}", title=title, baselines=told["baselines"])
+        draw(
+            scores,
+            folder / f"evaluation.{ending}",
+            title=title,
+            models={stage: settings[stage] for stage in ("before", "after")},
+            baselines=told["baselines"],
+        )
     say(table(scores, told))
     return scores
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from codeio.training_run.scores import MEAN
@@ -14,16 +16,28 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER, _TRIVIAL = "#8a94a6", "#1f5fbf", "#c2410c"
 _ROW_INCHES = 0.42
+_NAME_LENGTH = 60
+_COMMIT = re.compile(r"(@[0-9a-f]{8})[0-9a-f]{32}$")
 
 
-def draw(scores: Sequence[Score], path: Path, *, title: str, baselines: Mapping[str, Any]) -> None:
-    """Write the picture, as SVG or PNG by the ending of `path`."""
+def draw(
+    scores: Sequence[Score],
+    path: Path,
+    *,
+    title: str,
+    models: Mapping[str, str | None],
+    baselines: Mapping[str, Any],
+) -> None:
+    """Write the picture, as SVG or PNG by the ending of `path`.
+
+    `models` are the folders, or names at the hub, of before and after.
+    """
     import matplotlib as mpl  # noqa: PLC0415  (slow)
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     rows = _rows(scores)
     with mpl.rc_context({"svg.hashsalt": "codeio", "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(8.4, 1.5 + _ROW_INCHES * len(rows)), layout="constrained")
+        figure = Figure(figsize=(8.4, 1.9 + _ROW_INCHES * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         labels = []
         for place, (label, score) in enumerate(rows):
@@ -54,7 +68,7 @@ def draw(scores: Sequence[Score], path: Path, *, title: str, baselines: Mapping[
                 fontsize=9,
                 annotation_clip=False,
             )
-        _frame(axes, rows, labels, title)
+        _frame(axes, rows, labels, title, models)
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, metadata=metadata, dpi=110)
 
@@ -99,7 +113,11 @@ def _mark(axes: Any, place: float, estimate: Estimate | None, colour: str, marke
 
 
 def _frame(
-    axes: Any, rows: Sequence[tuple[str, Score | None]], labels: list[str], title: str
+    axes: Any,
+    rows: Sequence[tuple[str, Score | None]],
+    labels: list[str],
+    title: str,
+    models: Mapping[str, str | None],
 ) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
@@ -120,8 +138,8 @@ def _frame(
         axes.spines[side].set_visible(False)
     seen = [score for _, score in rows if score is not None]
     handles = [
-        Line2D([], [], color=colour, marker=marker, lw=0, markersize=5, label=label)
-        for label, colour, marker, there in (
+        Line2D([], [], color=colour, marker=marker, lw=0, markersize=5, label=_named(stage, models))
+        for stage, colour, marker, there in (
             ("before", _BEFORE, "o", any(score.before for score in seen)),
             ("after", _AFTER, "D", any(score.after for score in seen)),
         )
@@ -133,10 +151,19 @@ def _frame(
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.4,
-        ncols=3,
+        labelspacing=0.2,
         frameon=False,
     )
-    axes.set_title(title, loc="left", pad=36, fontweight="bold")
+    axes.set_title(title, loc="left", pad=10 + 15 * len(handles), fontweight="bold")
+
+
+def _named(stage: str, models: Mapping[str, str | None]) -> str:
+    """Return what the legend calls a model: the end of its path, which tells it from others."""
+    model = models.get(stage)
+    if model is None:
+        return stage
+    name = _COMMIT.sub(r"\1", "/".join(PurePath(model).parts[-3:]))
+    return f"{stage}: {name if len(name) <= _NAME_LENGTH else '…' + name[1 - _NAME_LENGTH :]}"
 
 
 def _gain(estimate: Estimate) -> str:
