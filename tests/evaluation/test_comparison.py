@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from codeio.evaluation.comparison import scores_of
+from codeio.evaluation.comparison import report, scores_of
+from codeio.evaluation.measurement import Measured
 from codeio.evaluation.results import Item, Result
+from codeio.evaluation.table import table
 from codeio.training_run.scores import MEAN
 
 
@@ -49,6 +51,19 @@ def test_two_suites_of_the_same_programs_know_no_more_than_one() -> None:
     for column in ("after", "gain"):
         alone = width(same, "held-out-output", column)
         assert abs(width(same, MEAN, column) - alone) < 1e-9
+
+
+def test_questions_about_one_thing_are_told_below_the_table() -> None:
+    drop = result("drop", "commonsense", [1.0, 0.0, 1.0, 1.0], programs="passage")
+    shared = tuple(replace(item, cluster=f"passage/{n // 2}") for n, item in enumerate(drop.items))
+    alone = result("gsm8k", "mathematical", [1.0, 0.0], programs="gsm8k")
+    results = {"drop": replace(drop, items=shared), "gsm8k": alone}
+    told = report(None, Measured(results, {}, {}), settings={})
+    assert told["clusters"] == {"drop": 2}
+    said = table(scores_of({}, results), told).splitlines()
+    assert said[-1] == "programs, passages or rules asked about, fewer than n: drop 2"
+    del results["drop"]
+    assert "fewer" not in table([], report(None, Measured(results, {}, {}), settings={}))
 
 
 def test_two_suites_of_different_questions_know_more_than_one() -> None:

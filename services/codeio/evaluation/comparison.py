@@ -84,6 +84,7 @@ def report(
         "baselines": {
             name: result.baselines for name, result in latest.items() if result.baselines
         },
+        "clusters": _clusters(latest),
         "not_measured": _merged({stage: each.not_measured for stage, each in done.items()}),
         "left_out": _left_out(done),
         "no_room": _merged({stage: _no_room(each) for stage, each in results.items()}),
@@ -170,6 +171,15 @@ def _merged(told: Mapping[str, Mapping[str, T]]) -> dict[str, dict[str, T]]:
         for name, value in each.items():
             merged.setdefault(name, {})[stage] = value
     return merged
+
+
+def _clusters(results: Mapping[str, Result]) -> dict[str, int]:
+    """Return by suite how many things its questions are about, where several are about one."""
+    counts = {
+        name: len({item.cluster for item in result.scored.values()})
+        for name, result in results.items()
+    }
+    return {name: count for name, count in counts.items() if count < len(results[name].scored)}
 
 
 def _no_room(results: Mapping[str, Result]) -> dict[str, int]:

@@ -80,6 +80,9 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
         f"not measured: {', '.join(each)} ({stages}): {reason}"
         for (stages, reason), each in names.items()
     ]
+    if clusters := report.get("clusters"):
+        fewer = ", ".join(f"{name} {count:,}" for name, count in clusters.items())
+        notes.append(f"programs, passages or rules asked about, fewer than n: {fewer}")
     notes += [f"left out: {name}: {why}" for name, why in report.get("left_out", {}).items()]
     for name, counts in report.get("no_room", {}).items():
         number = " and ".join(f"{count:,} {stage}" for stage, count in counts.items())
