@@ -9,7 +9,6 @@ rules and samples apart.
 from __future__ import annotations
 
 import random
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,11 +115,11 @@ def _question(suite: Suite, name: str, part: Part, row: Row) -> Question:
             f"it lacks {', '.join(missing)}; the suite {suite.name} needs"
             f" {', '.join(suite.columns)}"
         )
-    for column, pattern in suite.patterns.items():
+    for column, mark in suite.marks.items():
         text = row.values[column]
-        if not isinstance(text, str) or not re.search(pattern, text):
+        if not isinstance(text, str) or mark not in text:
             raise row.refused(
-                f"its {column} is no text with {pattern}, which the suite {suite.name} needs"
+                f"its {column} is no text with {mark!r}, which the suite {suite.name} needs"
             )
     return Question(name, part, row.values)
 

@@ -52,7 +52,7 @@ class Suite:
     parts: tuple[Part, ...]
     columns: tuple[str, ...]
     """Columns that its rows must have."""
-    patterns: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
     """What a column's text must hold, where other suites have columns of the same names."""
     optional: tuple[str, ...] = ()
     """Columns that only some of its rows have, and that decide what is right."""
@@ -185,7 +185,7 @@ def all_suites() -> dict[str, Suite]:
             folder=OWN_TASKS,
             parts=(Part(task="codeio_cruxeval_i", hub="cruxeval-org/cruxeval"),),
             columns=("code", "input", "output"),
-            patterns={"code": r"(?m)^def f\("},
+            marks={"code": "def f("},
             question=("code",),
             grading="execution",
         ),
@@ -196,7 +196,7 @@ def all_suites() -> dict[str, Suite]:
             folder=OWN_TASKS,
             parts=(Part(task="codeio_cruxeval_o", hub="cruxeval-org/cruxeval"),),
             columns=("code", "input", "output"),
-            patterns={"code": r"(?m)^def f\("},
+            marks={"code": "def f("},
             question=("code",),
             grading="execution",
         ),
@@ -240,7 +240,7 @@ def all_suites() -> dict[str, Suite]:
             folder=theirs / "gsm8k",
             parts=(Part(task="gsm8k_cot_zeroshot", hub="openai/gsm8k", config="main"),),
             columns=("question", "answer"),
-            patterns={"answer": "####"},
+            marks={"answer": "####"},
             question=("question",),
             filter="flexible-extract",
         ),
