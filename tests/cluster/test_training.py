@@ -318,9 +318,10 @@ def test_a_wrong_spec_is_refused_when_it_is_applied(
 
 
 def test_what_decides_the_result_cannot_be_changed(training: Release) -> None:
-    run = run_of("undisturbed", seed=1)
+    apply(training, run_of("kept", suspend=True))
     with pytest.raises(KubectlError, match="seed cannot be changed: make another run"):
-        apply(training, run)
+        apply(training, run_of("kept", suspend=True, seed=1))
+    training.kubectl("delete", "trainingrun", "kept")
     with pytest.raises(KubectlError, match="at most 40 lower case letters"):
         apply(training, run_of("a" * 41))
 
