@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 _DOUBLE = re.compile(r"\[\[\s*(.*?)\s*\]\](?!\])", re.DOTALL)
-# A brace that is a sign of its own, as in `\{1, 2\}`, opens and closes nothing.
-_BRACE = re.compile(r"\\f?boxed\{|(?<!\\)[{}]")
-_TEXT = re.compile(r"\\text\{([^{}]*)\}")
+# What else follows a backslash opens and closes nothing, as in `\{1, 2\}`.
+_BRACE = re.compile(r"\\(f?boxed|text)\{|\\.|[{}]", re.DOTALL)
 
 
 def marked(text: str) -> str | None:
@@ -18,11 +17,17 @@ def marked(text: str) -> str | None:
 
 def boxes(text: str) -> list[str]:
     r"""Return what closed boxes hold, in the order of their beginnings; `\text` is taken off."""
+    signs = list(text)
     opened: list[re.Match[str]] = []
     found: dict[int, str] = {}
     for brace in _BRACE.finditer(text):
-        if brace[0] != "}":
+        if brace[1] or brace[0] == "{":
             opened.append(brace)
-        elif opened and (start := opened.pop())[0] != "{":
-            found[start.end()] = text[start.end() : brace.start()]
-    return [_TEXT.sub(r"\1", found[place]).strip() for place in sorted(found)]
+        elif brace[0] == "}" and opened:
+            start = opened.pop()
+            if start[1] == "text":
+                for each in (start, brace):
+                    signs[each.start() : each.end()] = [""] * len(each[0])
+            elif start[1]:
+                found[start.end()] = "".join(signs[start.end() : brace.start()]).strip()
+    return [found[place] for place in sorted(found)]
