@@ -6,8 +6,8 @@ and programs independently of one another: all questions of a program come or
 stay away together, because they are not independent, and every seed has
 answered the same questions. Of a difference, both sides are measured on the
 same draw. Each draw has one more program that is not there, of which all answers
-are wrong for the lower bound and right for the upper, as in `codeio evaluate`:
-few programs say little of others. Intervals hold the middle 95 % of the draws. Of
+are wrong for the lower bound and right for the upper: few programs say little of
+others. Intervals hold the middle 95 % of the draws. Of
 one seed they do not know what another would change.
 """
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from codeio.evaluation.bootstrap import undrawn_share
+from codeio.evaluation.bootstrap import even_chances, undrawn_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def difference(
             "bs,sp,bp->b", other_seeds, _by_program(others, group, len(names)), drawn, optimize=True
         )
     ) / asked
-    undrawn = undrawn_share(len(names), resamples=resamples, rng=rng)
+    undrawn = undrawn_share(len(names), even_chances(resamples, rng))
     low = np.percentile(gained - undrawn * (gained - least), 2.5)
     high = np.percentile(gained + undrawn * (1 - gained), 97.5)
     return Interval(float(hits.mean() - others.mean()), float(low), float(high))

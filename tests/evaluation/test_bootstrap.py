@@ -99,6 +99,14 @@ def test_samples_of_the_same_clusters_go_up_and_down_together() -> None:
     assert abs(np.corrcoef(means["output"][0], means["input"][0])[0, 1]) < 0.05
 
 
+def test_samples_that_share_some_clusters_miss_the_same_one() -> None:
+    ten, nine = (Sample([0.0] * n, [str(number) for number in range(n)]) for n in (10, 9))
+    means = resampled({"output": ten, "input": nine})
+    together = interval(np.mean([means["output"], means["input"]], axis=0), 0.0)
+    ours, theirs = interval(means["output"], 0.0).high, interval(means["input"], 0.0).high
+    assert together.high == pytest.approx((ours + theirs) / 2)
+
+
 def test_a_small_sample_among_many_clusters_has_a_mean_in_each_resample() -> None:
     many = Sample([1.0] * 300, [str(number) for number in range(300)])
     means = resampled({"many": many, "few": Sample([0.0, 1.0], ["0", "1"])})

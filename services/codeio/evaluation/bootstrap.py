@@ -8,9 +8,10 @@ where samples share some of them.
 What was drawn says little of what was not: with one answer more right of a hundred, a gain is not
 shown, though no resample lacks it. So each resample has one more cluster, that was not drawn and
 that scores the least for the lower bound, the most for the upper: Gaffke's bounds of a mean. Of
-right and wrong answers they are the exact ones of the binomial, Clopper and Pearson's, so that
-none right of n is [0, 1 - 0.025^(1/n)]; and a gain without a loss is shown from six clusters on, as
-by McNemar's exact test.
+right and wrong answers that share nothing they are the exact ones of the binomial, Clopper and
+Pearson's, so that none right of n is [0, 1 - 0.025^(1/n)]; and a gain without a loss is shown from
+six of them on, as by McNemar's exact test. Where clusters are of several sizes they are no exact
+ones, and the cluster that was not drawn is taken to be as large as the others are on average.
 """
 
 from __future__ import annotations
@@ -71,25 +72,31 @@ def resampled(samples: Mapping[K, Sample], *, seed: int = 0) -> dict[K, NDArray[
     for start in range(0, RESAMPLES, step):
         weights = rng.standard_exponential((len(places), min(step, RESAMPLES - start)))
         means[:, start : start + step] = (totals @ weights) / (counts @ weights)
-    unseen: dict[bytes, NDArray[np.float64]] = {}
+    chances: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
     bounds = {}
     for key, mean, count in zip(samples, means, counts, strict=True):
         drawn = count > 0
-        # Samples of the same clusters miss the same one.
-        share = unseen.setdefault(
-            drawn.tobytes(), undrawn_share(int(drawn.sum()), resamples=RESAMPLES, rng=rng)
-        )
+        # Samples that share clusters miss the same one.
+        chance = next((each for others, each in chances if (others & drawn).any()), None)
+        if chance is None:
+            chance = even_chances(RESAMPLES, rng)
+        chances.append((drawn, chance))
+        share = undrawn_share(int(drawn.sum()), chance)
         bounds[key] = np.stack(
             [mean - share * (mean - samples[key].least), mean + share * (1.0 - mean)]
         )
     return bounds
 
 
-def undrawn_share(
-    clusters: int, *, resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Return what one more cluster weighs beside so many, as a share of all: Beta(1, n), evenly."""
-    return 1 - ((rng.permutation(resamples) + 0.5) / resamples) ** (1 / clusters)
+def even_chances(resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return numbers between 0 and 1 that are spread more evenly than drawn ones."""
+    return (rng.permutation(resamples) + 0.5) / resamples
+
+
+def undrawn_share(clusters: int, chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what one more cluster weighs beside so many, as a share of all: Beta(1, n)."""
+    share: NDArray[np.float64] = 1 - chances ** (1 / clusters)
+    return share
 
 
 def interval(means: NDArray[np.float64], value: float) -> Estimate:
