@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch.distributed as dist
 import yaml
 from typer.testing import CliRunner
 
@@ -162,30 +162,33 @@ os.abort() if rank == 0 else signal.pause()
 
 
 @pytest.mark.parametrize(
-    ("there", "code"),
+    ("number", "first_waits", "code"),
     [
-        (["made-2.made"], ExitCode.FAILED),
-        (["made-0.made", "made-2.made"], ExitCode.DISRUPTED),
-        (["made-1.made", "made-2.made"], ExitCode.DISRUPTED),
+        (0, False, ExitCode.FAILED),
+        (2, False, ExitCode.FAILED),
+        (2, True, ExitCode.DISRUPTED),
     ],
 )
-def test_pods_that_never_meet_fail_in_one_of_them(
-    there: list[str], code: ExitCode, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+def test_pods_that_never_meet_fail_and_count_once(
+    number: int,
+    code: ExitCode,
+    *,
+    first_waits: bool,
+    run: TrainingRun,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A network that is closed stays closed; as disruptions they would come again for ever."""
-
-    def resolve(host: str, *_: object, **__: object) -> list[object]:
-        if host in there:
-            return [("127.0.0.1", 0)]
-        raise socket.gaierror
-
     monkeypatch.setattr(launching, "_MEETING_SECONDS", 2)
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    node = Node(number=2, count=3, coordinator="made-0.made")
+    first = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    port = first.port
+    if not first_waits:
+        del first
+    monkeypatch.setattr(launching, "COORDINATOR_PORT", port)
+    node = Node(number=number, count=3, coordinator="127.0.0.1")
     ended = launch(run, "reasoning", node=node, volumes={})
     assert ended.code is code
     assert ended.outcome.message.startswith(
-        "the 3 pods of the run have not met at made-0.made:29500 within 0.0333333 minutes: see"
+        f"the 3 pods of the run have not met at 127.0.0.1:{port} within 0.0333333 minutes: see"
     )
 
 

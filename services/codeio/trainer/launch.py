@@ -37,6 +37,7 @@ PROGRAM = ("-m", "codeio.trainer.process")
 
 _MEETING_SECONDS = 1800
 """How long the first pods wait for the last: images of many GB are pulled on the way."""
+_ANSWER_SECONDS = 10
 _SAVING_SECONDS = 900
 """How long processes have to save when they are told to stop; a pod's own grace may be shorter."""
 
@@ -58,11 +59,6 @@ class Node:
             count=spec.workers.nodes,
             coordinator=os.environ.get(COORDINATOR) if spec.workers.nodes > 1 else None,
         )
-
-    def host_of(self, number: int) -> str:
-        """Return the name of another pod of the Job: the coordinator's is JOB-0.SERVICE."""
-        name, _, service = (self.coordinator or "").partition(".")
-        return f"{name.removesuffix('-0')}-{number}.{service}"
 
 
 def launch(run: TrainingRun, stage: StageName, *, node: Node, volumes: Mapping[str, Path]) -> Ended:
@@ -157,22 +153,23 @@ def _aborted(rank: int, *, met: bool) -> RunError:
 def _never_met(node: Node) -> RunError:
     """Return what it means to have waited in vain: a lost pod would have been made anew by then.
 
-    It is one failure of the run, however many wait: it counts where the lowest number is.
+    It is one failure of the run, however many wait: where the first pod waits too, it counts there.
     """
-    first = not any(_has_name(node.host_of(number)) for number in range(node.number))
+    waits = node.number > 0 and _answers(node.coordinator or "")
     return RunError(
-        Reason.INTERNAL_ERROR if first else Reason.DISRUPTED,
+        Reason.DISRUPTED if waits else Reason.INTERNAL_ERROR,
         f"the {node.count} pods of the run have not met at {node.coordinator}:{COORDINATOR_PORT}"
         f" within {_MEETING_SECONDS / 60:g} minutes: see whether one of them waits for a node, for"
         " which queueName helps, and whether the network lets pods of the run reach one another",
-        exit_code=ExitCode.FAILED if first else ExitCode.DISRUPTED,
+        exit_code=ExitCode.DISRUPTED if waits else ExitCode.FAILED,
     )
 
 
-def _has_name(host: str) -> bool:
-    """Return whether DNS knows a host, as it does each pod that has an address."""
+def _answers(coordinator: str) -> bool:
+    """Return whether the first pod waits for the others; one that only has an address may not."""
     try:
-        return bool(socket.getaddrinfo(host, None))
+        with socket.create_connection((coordinator, COORDINATOR_PORT), _ANSWER_SECONDS):
+            return True
     except OSError:
         return False
 

@@ -51,14 +51,16 @@ def main() -> int:
             until_told.enter_context(stop.listening())
             ended = Ended(ExitCode.DONE, run_stage(run, stage, places, stop=stop, word=word))
         except BaseException as error:  # noqa: BLE001  (whatever it is must be told)
+            until_told.enter_context(stop.deferred())
             from codeio.trainer.failures import failure_of  # noqa: PLC0415
 
             failure = failure_of(error)
             if failure.exit_code is ExitCode.FAILED:
                 traceback.print_exc()
             ended = Ended.by(failure, stage)
-        with stop.deferred():
-            word.ended(ended)
+        else:
+            until_told.enter_context(stop.deferred())
+        word.ended(ended)
     return ended.code
 
 

@@ -29,8 +29,10 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Answer the signals that end a pod or a command; in the main thread alone."""
-        before = {each: signal.signal(each, self._hear) for each in _SIGNALS}
+        before = {each: signal.getsignal(each) for each in _SIGNALS}
         try:
+            for each in _SIGNALS:
+                signal.signal(each, self._hear)
             yield
         finally:
             for each, handler in before.items():
