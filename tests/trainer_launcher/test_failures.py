@@ -191,6 +191,37 @@ def test_what_was_measured_before_it_could_not_be_read_is_compared_when_it_can()
     assert cluster.standing(RUN) == ("Running", "Evaluating")
 
 
+def test_a_run_that_is_done_is_not_cancelled_because_it_cannot_be_read() -> None:
+    cluster = new()
+    settle(cluster)
+    cluster.complete("demo-reasoning")
+    settle(cluster)
+    cluster.change_run(RUN, recipe="ThreeStage", cancel=True)
+    settle(cluster)
+    assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
+    read_by_a_newer_launcher(cluster)
+    assert cluster.standing(RUN) == ("Succeeded", "Completed")
+
+
+@pytest.mark.parametrize(
+    ("generation", "standing"),
+    [("same", ("Failed", "InternalError")), ("changed", ("Running", "Training"))],
+)
+def test_a_failure_stands_unless_the_spec_was_changed_since(
+    generation: str, standing: tuple[str, str]
+) -> None:
+    cluster = new(SPEC)
+    settle(cluster)
+    fail_first_pod(cluster, "demo-reasoning", 2, "no JSON")
+    settle(cluster)
+    if generation == "changed":
+        cluster.change_run(RUN, recipe="ThreeStage", deadlineSeconds=1_000_000)
+        settle(cluster)
+        assert cluster.standing(RUN) == ("Failed", "UnreadableSpec")
+    read_by_a_newer_launcher(cluster)
+    assert cluster.standing(RUN) == standing
+
+
 def test_a_spec_that_the_api_server_should_have_refused_is_told_in_a_sentence() -> None:
     cluster = new({"model": {}, "data": {"reasoning": []}})
     settle(cluster)

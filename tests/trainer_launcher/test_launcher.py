@@ -157,12 +157,21 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
         await until(lambda: "wrong-reasoning" in cluster.names("jobs"))
 
 
+async def test_a_refused_status_is_no_refused_job(cluster: FakeCluster, client: Client) -> None:
+    answer = answering(cluster, "PUT", "trainingruns", 422)
+    async with launching(client):
+        cluster.add_run("demo", copy.deepcopy(SPEC))
+        await until(lambda: cluster.calls["PUT trainingruns"] > 0)
+        answer[0] = None
+        await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
+
+
 async def test_what_is_refused_of_a_service_is_told(cluster: FakeCluster, client: Client) -> None:
     answer = answering(cluster, "PATCH", "services", 403)
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("demo") == ("Running", "Starting"))
-        assert told(cluster) == "as the test wants it"
+        await until(lambda: told(cluster) == "as the test wants it")
         answer[0] = 422
         cluster.add_run("wrong", copy.deepcopy(SPEC))
         await until(lambda: cluster.standing("wrong") == ("Failed", "InvalidSpec"))

@@ -31,6 +31,7 @@ from codeio.evaluation.table import shared_table, table
 from codeio.evaluation.training_rows import training_rows
 from codeio.training_run.data.reading import HubError
 from codeio.training_run.environment import METRICS_PORT
+from codeio.training_run.hub import UNREACHED
 from codeio.training_run.outcomes import Outcome, Reason, RunError
 from codeio.training_run.scores import MEAN, pack_scores
 from codeio.training_run.spec import EVALUATE_AFTER, EVALUATE_BEFORE, STAGES, Located
@@ -240,6 +241,9 @@ def _message(when: str, scores: list[Score], measured: Measured) -> str:
     text = f"{suites} suite{'' if suites == 1 else 's'} measured {when} training"
     if measured.not_measured:
         text += f"; not measured: {', '.join(measured.not_measured)}"
+    if UNREACHED in measured.not_measured.values():
+        # Of a run on a cluster nothing else is looked at again.
+        text += f" ({UNREACHED}: a change of evaluation, such as of batchSize, tries again)"
     return text
 
 

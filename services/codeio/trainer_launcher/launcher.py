@@ -118,12 +118,9 @@ class Launcher:
             self._refusals.pop(name, None)
             return False
         plan = self._plan(run)
-        told = run
+        told = run if plan.create is None else await self._tell(run, plan)
         try:
             changed = await self._carry_out(plan)
-            if plan.create is not None:
-                told = await self._tell(run, plan)
-                self._jobs.note(await self._api.create(JOBS, plan.create))
         except ApiError as error:
             if not error.is_refusal:
                 raise
@@ -134,12 +131,12 @@ class Launcher:
             if refusal.final:
                 return True
             raise
-        changed = changed or plan.create is not None
         refused = self._refusals.pop(name, None) if changed else None
         if plan.create is not None or refused is not None:
             # The status tells of the Job at once: there may be no news of it for long.
             plan = self._plan(told)
-        return await self._tell(told, plan) is not run or changed
+        told = await self._tell(told, plan)
+        return changed or told is not run
 
     def _plan(self, run: Resource) -> Plan:
         name = run["metadata"]["name"]
@@ -155,7 +152,7 @@ class Launcher:
         return reconcile(run, observed, settings=self._settings, now=self._now())
 
     async def _carry_out(self, plan: Plan) -> bool:
-        """Do what a plan says before the status is written; return whether there was anything."""
+        """Do what a plan says but to write the status; return whether there was anything."""
         for job in plan.delete:
             try:
                 gone = await self._api.delete(JOBS, job)
@@ -171,7 +168,9 @@ class Launcher:
             self._jobs.note(await self._api.patch(JOBS, job["metadata"]["name"], patch))
         for service in plan.apply:
             self._services.note(await self._api.apply(SERVICES, service))
-        return bool(plan.delete or plan.patch or plan.apply)
+        if plan.create is not None:
+            self._jobs.note(await self._api.create(JOBS, plan.create))
+        return bool(plan.delete or plan.patch or plan.apply or plan.create)
 
     async def _tell(self, run: Resource, plan: Plan) -> Resource:
         """Write the status, if it is another than what was last written, and what happened.

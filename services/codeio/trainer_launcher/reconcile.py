@@ -46,7 +46,6 @@ _RESTARTING = State("Running", "Restarting", "the pods of before are to end firs
 _CANCELLED = State(
     "Failed", Reason.CANCELLED, "it was cancelled; checkpoints and models that are there stay"
 )
-_UNREADABLE = "UnreadableSpec"
 _COMPLETED = State("Succeeded", Reason.COMPLETED)
 
 
@@ -80,7 +79,10 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order."""
+    """What is to be done, in this order, but that a status is written before a Job is made.
+
+    What is done again no longer counts as done then, whoever dies meanwhile.
+    """
 
     delete: tuple[Resource, ...] = ()
     """Jobs."""
@@ -88,10 +90,10 @@ class Plan:
     """Jobs, and what to merge into them."""
     apply: tuple[Resource, ...] = ()
     """Services."""
+    create: Resource | None = None
+    """A Job."""
     status: TrainingRunStatus | None = None
     """None: there is nothing to be said any more."""
-    create: Resource | None = None
-    """A Job. What is done again is told before: it no longer counts as done, whoever dies then."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +187,11 @@ def _step(  # noqa: PLR0913, PLR0917
         (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
         None,
     )
-    if failed is not None and failed.reason == _UNREADABLE:
-        failed = None
-    if failed is not None and (failed.observed_generation or 0) >= generation:
+    # Whoever says that a spec cannot be read has not heeded it.
+    unread = failed is not None and failed.reason == Reason.UNREADABLE_SPEC
+    heeded = before.observed_generation if unread or failed is None else failed.observed_generation
+    is_new = (heeded or 0) < generation
+    if failed is not None and not (unread or is_new):
         return _stopped(State("Failed", failed.reason, failed.message), job)
     if spec.cancel:
         return _stopped(_CANCELLED, job)
@@ -197,7 +201,7 @@ def _step(  # noqa: PLR0913, PLR0917
         return _Step(_paused() if spec.suspend else _RESTARTING)
     changed = generation > job.generation and job.made_of != made_of(spec, current)
     failure = failure_of(job, spec)
-    if failure is not None and not changed and failed is None:
+    if failure is not None and not changed and (failed is None or not is_new):
         return _stopped(State("Failed", *failure), job)
     if failure is not None or changed or (spec.suspend and spec.queue_name is not None):
         return _Step(_paused() if spec.suspend else _RESTARTING, delete=True)
@@ -299,16 +303,21 @@ def _unread(  # noqa: PLR0913
     ended = told is not None and told.standing in {"Succeeded", "Failed"}
     if job is None and ended and before.observed_generation == run["metadata"].get("generation", 0):
         return Plan()
-    if asked.get("cancel") is True:
+    was_cancelled = told is not None and told.reason == Reason.CANCELLED
+    if asked.get("cancel") is True and (job is not None or was_cancelled):
         step = _stopped(_CANCELLED, job)
     elif job is None:
-        step = _Step(State("Failed", _UNREADABLE, why))
+        step = _Step(State("Failed", Reason.UNREADABLE_SPEC, why))
     else:
         suspend = asked.get("suspend") is True
         # The flag of one that is queued is Kueue's.
         is_ours = not (job.is_queued or job.is_going)
         step = _Step(
-            State("Suspended" if job.is_suspended or suspend else "Running", _UNREADABLE, why),
+            State(
+                "Suspended" if job.is_suspended or suspend else "Running",
+                Reason.UNREADABLE_SPEC,
+                why,
+            ),
             patch={"spec": {"suspend": suspend}} if is_ours and suspend != job.is_suspended else {},
         )
     current = job.step if job else None

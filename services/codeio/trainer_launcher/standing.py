@@ -209,14 +209,8 @@ def _parts(
     if spec.evaluation is not None:
         holds = {EVALUATE_BEFORE, EVALUATE_AFTER} & set(steps_of(spec)) <= done
         said = known["Evaluated"].message if holds and "Evaluated" in known else ""
-        parts["Evaluated"] = part(holds, _advised(measured) if measured is not None else said)
+        parts["Evaluated"] = part(holds, measured.message if measured is not None else said)
     return parts
-
-
-def _advised(measured: Outcome) -> str:
-    """Return what an evaluation said, and how what it did not measure is measured after all."""
-    advice = "; for these, change a field of evaluation, such as batchSize"
-    return measured.message + (advice if "not measured: " in measured.message else "")
 
 
 def _checkpoint(run: Resource, spec: TrainingRunSpec, done: frozenset[str]) -> str | None:

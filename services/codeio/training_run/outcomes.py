@@ -44,6 +44,7 @@ class Reason(enum.StrEnum):
     COMPLETED = "Completed"
     DISRUPTED = "Disrupted"
     INVALID_SPEC = "InvalidSpec"
+    UNREADABLE_SPEC = "UnreadableSpec"
     MODEL_NOT_FOUND = "ModelNotFound"
     NO_MATCHING_SAMPLES = "NoMatchingSamples"
     INVALID_DATA = "InvalidData"
