@@ -294,9 +294,9 @@ def test_a_pod_that_is_told_to_stop_while_it_starts_does_so(tmp_path: Path) -> N
         check=False,
         timeout=200,
     )
-    assert (ended.returncode, ended.stderr) == (
+    assert (ended.returncode, ended.stderr.splitlines()) == (
         ExitCode.DISRUPTED,
-        "codeio: told to stop: start it again to go on\n",
+        ["reasoning: starts 1 process", "codeio: told to stop: start it again to go on"],
     )
 
 
