@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from codeio.cli import main
 from codeio.dataset import export
 from codeio.runtime.settings import DatasetSettings
+from tests.command import exit_code
 from tests.dataset.factory import INPUT, OUTPUT, program, sample
 from tests.evaluation.conftest import local_file
 
@@ -56,15 +56,9 @@ def here(
     monkeypatch.setenv("CODEIO_VERIFIER_ADDRESS", "127.0.0.1:1")
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["codeio", "evaluate", *map(str, arguments)])
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            with pytest.raises(SystemExit) as ended:
-                main()
-        finally:
-            signal.signal(signal.SIGINT, before)
+        code = exit_code("evaluate", *arguments)
         screen = capsys.readouterr()
-        return int(ended.value.code or 0), screen.out, screen.err
+        return code, screen.out, screen.err
 
     return call
 

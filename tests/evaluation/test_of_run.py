@@ -341,21 +341,16 @@ def test_a_signal_during_the_search_ends_the_step_and_is_no_finding(
     places = Places(run=gsm8k)
     load = partial(answering, "gsm8k", 2)
     monkeypatch.setattr("codeio.evaluation.evaluate_run", partial(evaluate_run, load=load))
-    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with monkeypatch.context() as there:
-            there.setattr(of_run, "training_rows", read)
-            with pytest.raises(RunError, match="told to stop") as ended:
-                run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
-        assert ended.value.exit_code is ExitCode.DISRUPTED
-        assert not (places.evaluation / "contamination.json").exists()
-        monkeypatch.setattr(of_run, "training_rows", lambda *_: [("rows", {"text": "none"})])
-        outcome = run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
-        assert outcome.reason == Reason.COMPLETED
-        assert (places.evaluation / "contamination.json").exists()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    with monkeypatch.context() as there:
+        there.setattr(of_run, "training_rows", read)
+        with pytest.raises(RunError, match="told to stop") as ended:
+            run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
+    assert ended.value.exit_code is ExitCode.DISRUPTED
+    assert not (places.evaluation / "contamination.json").exists()
+    monkeypatch.setattr(of_run, "training_rows", lambda *_: [("rows", {"text": "none"})])
+    outcome = run_step(gsm8k, "evaluate-after", places, node=Node(), say=print)
+    assert outcome.reason == Reason.COMPLETED
+    assert (places.evaluation / "contamination.json").exists()
 
 
 def test_a_suite_that_is_judged_otherwise_now_is_asked_again(gsm8k: TrainingRun) -> None:

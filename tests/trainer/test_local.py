@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from codeio import evaluation
-from codeio.cli import main
 from codeio.trainer import local
 from codeio.trainer.launch import Node
 from codeio.trainer.local import train_locally
@@ -18,6 +16,7 @@ from codeio.trainer.word import Ended
 from codeio.training_run.manifest import parse_manifest
 from codeio.training_run.outcomes import ExitCode, Outcome, Reason
 from codeio.training_run.places import Places
+from tests.command import exit_code
 from tests.trainer.test_stage import manifest
 
 if TYPE_CHECKING:
@@ -58,14 +57,7 @@ def test_an_interrupt_is_told_in_a_line_wherever_it_comes(
     monkeypatch.setattr(module, name, interrupted, raising=False)
     if name == "__getattr__":
         monkeypatch.delattr(evaluation, "evaluate_run")
-    monkeypatch.setattr(sys, "argv", ["codeio", "train", "-f", str(file), "--local"])
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            main()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert ended.value.code == 130
+    assert exit_code("train", "-f", file, "--local") == 130
     assert capsys.readouterr().err.splitlines()[-1] == f"codeio: {said}"
 
 

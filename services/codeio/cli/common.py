@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from codeio.runtime.errors import UsageError
+from codeio.runtime.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -125,6 +125,15 @@ def wait_for(work: Coroutine[Any, Any, T], settings: Settings | None = None) -> 
     else:
         configure_logs()
     return asyncio.run(work)
+
+
+@contextmanager
+def going_on_with(kept: object) -> Iterator[None]:
+    """Say of work that is interrupted what the same command would go on with."""
+    try:
+        yield
+    except Interrupted as interruption:
+        raise Interrupted(f"interrupted; the same command goes on with {kept}") from interruption
 
 
 def summarise(figures: dict[str, Any], *, as_json: bool) -> None:

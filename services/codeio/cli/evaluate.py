@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codeio.cli.common import Config, Json, Sandbox, extra, named, say, settings_of, summarise
-from codeio.runtime.errors import CodeioError, Interrupted, UsageError
+from codeio.cli.common import (
+    Config,
+    Json,
+    Sandbox,
+    extra,
+    going_on_with,
+    named,
+    say,
+    settings_of,
+    summarise,
+)
+from codeio.runtime.errors import CodeioError, UsageError
 from codeio.training_run.environment import VERIFIER_ADDRESS
 
 if TYPE_CHECKING:
@@ -236,12 +246,8 @@ def _measure(plan: Plan, folder: Path, model: Model) -> Measured:
 
     earlier = earlier_in(folder)
     say(f"{folder.name}: {model.name}, computed in {plan.precision}")
-    try:
+    with going_on_with(f"what is answered in {folder}"):
         now = measure(plan, folder, model=model, reporter=Reporter(folder.name), say=say)
-    except Interrupted as interruption:
-        raise Interrupted(
-            f"interrupted; the same command goes on with what is answered in {folder}"
-        ) from interruption
     return together(earlier, now, folder)
 
 

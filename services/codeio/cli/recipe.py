@@ -24,12 +24,13 @@ from codeio.cli.common import (
     collector_of,
     command_line,
     extra,
+    going_on_with,
     say,
     settings_of,
     summarise,
     wait_for,
 )
-from codeio.runtime.errors import CodeioError, Interrupted, Stopped
+from codeio.runtime.errors import CodeioError, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +75,8 @@ def run(  # noqa: PLR0913, PLR0917
     recipe = Recipe(
         sources=tuple(sources), out=out, settings=settings, limit=limit, command=command_line()
     )
-    try:
+    with going_on_with(out):
         report = wait_for(run_recipe(recipe, say=say))
-    except Interrupted as interruption:
-        raise Interrupted(f"interrupted; the same command goes on with {out}") from interruption
     if not as_json:
         from rich.console import Console
 

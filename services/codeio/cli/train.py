@@ -12,6 +12,7 @@ import typer
 from codeio.cli.common import Json, extra, named, say, summarise
 from codeio.cli.evaluate import verifier_for
 from codeio.runtime.errors import Interrupted, UsageError
+from codeio.runtime.signals import answered
 from codeio.training_run.environment import RUN
 
 app = typer.Typer()
@@ -79,11 +80,8 @@ def _on_this_machine(file: Path, volumes: list[str], *, as_json: bool) -> None:
 
 
 def _in_pod(step: str) -> None:
-    before = signal.signal(signal.SIGTERM, _stop)
-    try:
+    with answered([signal.SIGTERM], _stop):
         _do(step)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _stop(*_: object) -> None:

@@ -1,18 +1,31 @@
-"""What SIGTERM and SIGINT do to a server: the first one drains it, a second one ends it."""
+"""What signals do: to a server, which the first one drains and a second one ends, and to others."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from codeio.runtime.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def answered(numbers: Iterable[signal.Signals], answer: Callable[..., object]) -> Iterator[None]:
+    """Have signals answered so by the body's thread, the main one, and then as before."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in before:
+            signal.signal(number, answer)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeio.runtime.signals import answered
 from codeio.trainer.allowance import cores
 from codeio.trainer.word import RESULTS, Ended, any_met, endings, has_met
 from codeio.training_run.environment import COORDINATOR, RUN
@@ -250,9 +251,5 @@ def _signals(error: type[Exception]) -> Iterator[None]:
         raise error(f"signal {number}", signal.Signals(number))
 
     heard = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-    before = {each: signal.signal(each, raise_it) for each in heard}
-    try:
+    with answered(heard, raise_it):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

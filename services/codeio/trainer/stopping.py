@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from codeio.runtime.signals import answered
 from codeio.training_run.outcomes import ExitCode, Reason, RunError
 
 if TYPE_CHECKING:
@@ -29,14 +30,8 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Answer the signals that end a pod or a command; in the main thread alone."""
-        before = {each: signal.getsignal(each) for each in _SIGNALS}
-        try:
-            for each in _SIGNALS:
-                signal.signal(each, self._hear)
+        with answered(_SIGNALS, self._hear):
             yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
