@@ -7,8 +7,8 @@ stay away together, because they are not independent, and every seed has
 answered the same questions. Of a difference, both sides are measured on the
 same draw. Each draw has one more program that is not there, of which all answers
 are wrong for the lower bound and right for the upper: few programs say little of
-others. Intervals hold the middle 95 % of the draws. Of
-one seed they do not know what another would change.
+others. Intervals hold the middle 95 % of the draws. Of one seed they do not
+know what another would change.
 """
 
 from __future__ import annotations

@@ -127,10 +127,11 @@ async def test_a_launcher_that_begins_anew_goes_on(cluster: FakeCluster, client:
     assert cluster.calls["POST jobs"] == 2
 
 
+@pytest.mark.parametrize("code", [503, 422])
 async def test_no_job_is_made_before_the_status_says_that_its_step_is_to_be_done(
-    cluster: FakeCluster, client: Client
+    code: int, cluster: FakeCluster, client: Client
 ) -> None:
-    answer = answering(cluster, "PUT", "trainingruns", 503)
+    answer = answering(cluster, "PUT", "trainingruns", code)
     async with launching(client):
         cluster.add_run("demo", copy.deepcopy(SPEC))
         await until(lambda: cluster.calls["PUT trainingruns"] > 1)
@@ -155,15 +156,6 @@ async def test_a_refused_job_is_told_and_made_once_it_may_be(
         quota[0] = None
         cluster.change_run("wrong", maxRestarts=1)
         await until(lambda: "wrong-reasoning" in cluster.names("jobs"))
-
-
-async def test_a_refused_status_is_no_refused_job(cluster: FakeCluster, client: Client) -> None:
-    answer = answering(cluster, "PUT", "trainingruns", 422)
-    async with launching(client):
-        cluster.add_run("demo", copy.deepcopy(SPEC))
-        await until(lambda: cluster.calls["PUT trainingruns"] > 0)
-        answer[0] = None
-        await until(lambda: cluster.names("jobs") == ["demo-reasoning"])
 
 
 async def test_what_is_refused_of_a_service_is_told(cluster: FakeCluster, client: Client) -> None:

@@ -67,6 +67,11 @@ EVENTS = Kind("events.k8s.io", "v1", "events")
 LEASES = Kind("coordination.k8s.io", "v1", "leases")
 
 
+def generation_of(resource: Resource) -> int:
+    """Return how often its spec was changed; 0 of one that no API server has seen."""
+    return int(resource["metadata"].get("generation", 0))
+
+
 class ApiError(Exception):
     """The API server refused a call, or did not answer. The message is its sentence."""
 

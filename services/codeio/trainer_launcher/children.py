@@ -14,7 +14,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from codeio.trainer_launcher.api import JOBS, RUNS, SERVICES
+from codeio.trainer_launcher.api import JOBS, RUNS, SERVICES, generation_of
 from codeio.trainer_launcher.cache import RUN_LABEL
 from codeio.trainer_launcher.pod import CONTAINER, METRICS_PORT, asked_for, pod_template, pods_of
 from codeio.training_run.manifest import KIND
@@ -96,7 +96,7 @@ def job_of(
         run, spec, step, labels=metadata["labels"], host=metadata["name"], settings=settings
     )
     metadata["annotations"] = {
-        GENERATION: str(run["metadata"].get("generation", 0)),
+        GENERATION: str(generation_of(run)),
         MADE_OF: made_of(spec, step),
     }
     if (measured := measured_by(spec, step)) is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
-from codeio.trainer_launcher.api import RUNS
+from codeio.trainer_launcher.api import RUNS, generation_of
 from codeio.training_run.manifest import KIND, parse_manifest
 from codeio.v1.trainer_launcher_service_pb2 import TrainingRun
 
@@ -63,7 +63,7 @@ def _with_integers(given: dict[str, Any], message: Any) -> dict[str, Any]:
 def message_of(run: Resource) -> TrainingRun:
     """Return a run as it stands; without what a definition of another version has of it."""
     metadata = run["metadata"]
-    message = TrainingRun(name=metadata["name"], generation=metadata.get("generation", 0))
+    message = TrainingRun(name=metadata["name"], generation=generation_of(run))
     message.create_time.FromJsonString(metadata["creationTimestamp"])
     _fill(message.spec, run.get("spec"))
     if run.get("status"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from codeio.runtime.metrics import LAUNCHER_QUEUE, LAUNCHER_RECONCILES, TRAINING_RUNS
-from codeio.trainer_launcher.api import EVENTS, JOBS, PODS, RUNS, SERVICES, ApiError
+from codeio.trainer_launcher.api import EVENTS, JOBS, PODS, RUNS, SERVICES, ApiError, generation_of
 from codeio.trainer_launcher.cache import RUN_LABEL, Cache
 from codeio.trainer_launcher.conditions import STANDINGS, state_of
 from codeio.trainer_launcher.events import event_resource, events_between
@@ -240,7 +240,7 @@ class Launcher:
 
 def _version(run: Resource) -> tuple[str, int]:
     """Return what tells a run from one of before: of another spec, or another of its name."""
-    return run["metadata"]["uid"], run["metadata"].get("generation", 0)
+    return run["metadata"]["uid"], generation_of(run)
 
 
 async def launch(api: Api, *, settings: TrainerLauncherSettings) -> None:

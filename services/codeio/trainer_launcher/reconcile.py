@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from codeio.runtime.errors import UsageError
+from codeio.trainer_launcher.api import generation_of
 from codeio.trainer_launcher.children import (
     child_name,
     job_of,
@@ -182,16 +183,16 @@ def _step(  # noqa: PLR0913, PLR0917
     *,
     left: int | None,
 ) -> _Step:
-    generation = run["metadata"].get("generation", 0)
+    generation = generation_of(run)
     failed = next(
         (each for each in before.conditions if each.type == "Failed" and each.status == "True"),
         None,
     )
     # Whoever says that a spec cannot be read has not heeded it.
     unread = failed is not None and failed.reason == Reason.UNREADABLE_SPEC
-    heeded = before.observed_generation if unread or failed is None else failed.observed_generation
-    is_new = (heeded or 0) < generation
-    if failed is not None and not (unread or is_new):
+    told = before if unread else failed
+    is_retried = told is not None and (told.observed_generation or 0) < generation
+    if failed is not None and not (unread or is_retried):
         return _stopped(State("Failed", failed.reason, failed.message), job)
     if spec.cancel:
         return _stopped(_CANCELLED, job)
@@ -201,7 +202,7 @@ def _step(  # noqa: PLR0913, PLR0917
         return _Step(_paused() if spec.suspend else _RESTARTING)
     changed = generation > job.generation and job.made_of != made_of(spec, current)
     failure = failure_of(job, spec)
-    if failure is not None and not changed and (failed is None or not is_new):
+    if failure is not None and not changed and not is_retried:
         return _stopped(State("Failed", *failure), job)
     if failure is not None or changed or (spec.suspend and spec.queue_name is not None):
         return _Step(_paused() if spec.suspend else _RESTARTING, delete=True)
@@ -301,7 +302,7 @@ def _unread(  # noqa: PLR0913
     job = next((job for job in jobs.values() if not job.is_finished), None)
     told = state_of(before.conditions)
     ended = told is not None and told.standing in {"Succeeded", "Failed"}
-    if job is None and ended and before.observed_generation == run["metadata"].get("generation", 0):
+    if job is None and ended and before.observed_generation == generation_of(run):
         return Plan()
     was_cancelled = told is not None and told.reason == Reason.CANCELLED
     if asked.get("cancel") is True and (job is not None or was_cancelled):
@@ -357,7 +358,7 @@ def _done(
         for name, job in jobs.items()
         if job.is_complete and not job.is_going
     ]
-    generation = run["metadata"].get("generation", 0)
+    generation = generation_of(run)
     asked = {step: measured_by(spec, step) for step in steps_of(spec)}
     return frozenset(
         step

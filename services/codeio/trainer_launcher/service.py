@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeio.runtime.errors import Rejected, Stopped, TransientError, UsageError
 from codeio.runtime.grpc_status import AlreadyExists, NotFound
-from codeio.trainer_launcher.api import RUNS, ApiError, Expired, connect
+from codeio.trainer_launcher.api import RUNS, ApiError, Expired, connect, generation_of
 from codeio.trainer_launcher.conditions import state_of
 from codeio.trainer_launcher.conversion import message_of, resource_of
 from codeio.trainer_launcher.standing import read_status
@@ -192,7 +192,7 @@ def _asks_the_same(run: Resource, resource: Resource) -> bool:
 
 def _has_ended(run: Resource) -> bool:
     status = read_status(run)
-    if (status.observed_generation or 0) < run["metadata"].get("generation", 0):
+    if (status.observed_generation or 0) < generation_of(run):
         return False
     state = state_of(status.conditions)
     return state is not None and state.standing in {"Succeeded", "Failed"}

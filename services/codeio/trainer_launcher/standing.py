@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from codeio.trainer_launcher.api import generation_of
 from codeio.trainer_launcher.conditions import STANDINGS, conditions_of
 from codeio.trainer_launcher.progress import readable
 from codeio.training_run.definition import known_fields
@@ -55,7 +56,7 @@ def status_of(  # noqa: PLR0913
     progress: Progress | None = None,
 ) -> TrainingRunStatus:
     """Return the status; without a spec that can be read, the rest is of the one before."""
-    generation = run["metadata"].get("generation", 0)
+    generation = generation_of(run)
     parts = {
         each.type: (each.status == "True", each.reason, each.message)
         for each in before.conditions
