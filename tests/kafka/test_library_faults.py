@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -429,6 +428,10 @@ class TestF5RequestThatIsLost:
 
         with dropping() as dropped:
 
+            def mend_when_dropped() -> None:
+                dropped.wait(20)
+                proxy.mend()
+
             def cut(step: str) -> None:
                 nonlocal lost
                 if step == "sent" and not lost:
@@ -438,22 +441,23 @@ class TestF5RequestThatIsLost:
                     assert consumer._writer
                     producer = consumer._writer._producer
                     wait_until(lambda: not connected(producer, COORDINATOR))
-                    threading.Thread(target=lambda: dropped.wait(20) and proxy.mend()).start()
+                    threading.Thread(target=mend_when_dropped).start()
 
-            settings = settings_of(proxy.address, "", transaction_seconds=1)
+            # More than it takes a busy machine to get from the record to the cut.
+            settings = settings_of(proxy.address, "", transaction_seconds=5)
             async with KafkaLog(settings, at=cut) as log:
                 await log.append(numbers(source, 3))
                 consumer = await log.subscribe(fresh("group"), [source])
-                started = time.monotonic()
-                for _ in range(3):
-                    while True:
-                        (message,) = await take(consumer, 1)
-                        try:
-                            await commit(consumer, [message], [Entry(target, b"", message.value)])
-                        except Revoked:
-                            continue
-                        break
-                assert time.monotonic() - started < 20
+                async with asyncio.timeout(60):
+                    for _ in range(3):
+                        while True:
+                            (message,) = await take(consumer, 1)
+                            copied = [Entry(target, b"", message.value)]
+                            try:
+                                await commit(consumer, [message], copied)
+                            except Revoked:
+                                continue
+                            break
                 assert dropped.is_set()
         assert await values(direct, target) == [b"0", b"1", b"2"]
 

@@ -32,6 +32,7 @@ C = TypeVar("C")
 
 BOOTSTRAP_SECONDS = 15.0
 _HEARD = 100
+_NO_CAUSE = re.compile("bootstrap|in the clear|no node available", re.IGNORECASE)
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def reaching(settings: KafkaSettings) -> Iterator[None]:
 
 def _cause(said: Sequence[str], settings: KafkaSettings, error: KafkaError) -> str:
     """Return what the library told to its log alone, where the later follows from the first."""
-    causes = [one for one in said if not re.search("bootstrap|in the clear", one, re.IGNORECASE)]
+    causes = [one for one in said if not _NO_CAUSE.search(one)]
     cause = causes[0].rpartition(">: ")[2] if causes else str(error)
     # Which of the two is told depends on which thread sees the end first.
     if settings.security_protocol.startswith("SASL") and (
