@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from codeio.collect import Collector
-from codeio.pipeline.broker.status import stage_statuses
+from codeio.pipeline.broker.status import StageStatus, stage_statuses
 from codeio.pipeline.broker.submit import submit
 from codeio.pipeline.recipe import Recipe, run_recipe
 from codeio.runtime.errors import CodeioError
@@ -45,6 +46,8 @@ _ZOMBIE_SECONDS = 4.0
 _ZOMBIE_ENDS_SECONDS = 30.0
 _CALM_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
+_STUCK_SECONDS = 120.0
+_SAID = 2000
 MOST_IN_FLIGHT = 32
 
 
@@ -101,7 +104,11 @@ class Service:
 
     def at_work(self) -> bool:
         """Tell whether the process has got as far as to read from the broker."""
-        return AT_WORK.encode() in self._log.read_bytes()[self._log_begins :]
+        return AT_WORK in self.said(self._log_begins)
+
+    def said(self, since: int = 0) -> str:
+        """Return what its processes have said, from a place in their log on."""
+        return self._log.read_bytes()[since:].decode(errors="replace")
 
     def die_next_at(self, step: str, count: int) -> None:
         """Have the next process kill itself at a step of a transaction."""
@@ -109,7 +116,7 @@ class Service:
 
     def died(self) -> Counter[str]:
         """Return at which steps its processes killed themselves, and how often."""
-        lines = self._log.read_text(errors="replace").splitlines()
+        lines = self.said().splitlines()
         return Counter(line.removeprefix(DYING) for line in lines if line.startswith(DYING))
 
     def kill(self) -> None:
@@ -189,6 +196,10 @@ async def services(config: Path, folder: Path) -> AsyncIterator[dict[str, Servic
             tasks.create_task(service.keep_running())
         try:
             yield running
+        except Exception as error:
+            for service in running.values():
+                error.add_note(f"the {service.stage} said last:\n{service.said()[-_SAID:]}")
+            raise
         finally:
             for service in running.values():
                 service.end()
@@ -242,13 +253,21 @@ async def run(
 
 
 async def drained(log: KafkaLog) -> None:
-    """Return when no stage has anything left to do."""
+    """Return when no stage has anything left to do; fail once none gets any further."""
+    statuses: list[StageStatus] = []
+    moved = time.monotonic()
     while True:
         try:
-            if not any(status.lag for status in await stage_statuses(log)):
-                return
+            async with asyncio.timeout(_STUCK_SECONDS):
+                found = await stage_statuses(log)
         except CodeioError:
-            continue  # a broker that was hurt a moment ago
+            found = statuses  # a broker was hurt a moment ago
+        else:
+            if not any(status.lag for status in found):
+                return
+        if found != statuses:
+            statuses, moved = found, time.monotonic()
+        assert time.monotonic() - moved < _STUCK_SECONDS, f"no stage gets any further: {statuses}"
         await asyncio.sleep(_CALM_SECONDS)
 
 
