@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from codeio.executor.sandbox import make_pool
 from codeio.runtime.settings import load_settings
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
     from codeio.executor.sandbox.pool import Pool
 
+# A machine that is slow for a moment is no defect.
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
 async def sandbox() -> AsyncIterator[Pool]:
     """Real gVisor sandboxes; `make test` has installed what they need."""
-    settings = load_settings(flags={"sandbox": {"workers": 2}})
-    pool = make_pool(settings, say=lambda _: None)
+    pool = make_pool(load_settings(flags={"sandbox": {"workers": 2}}), say=lambda _: None)
     async with pool:
         yield pool
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio.client import (
@@ -271,7 +271,6 @@ def test_what_cannot_be_sent_is_told_at_once(change: dict[str, Any], sentence: s
         remote.verify(Answer(**{"response": "x", "output_json": "7"} | change))
 
 
-@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 3000), max_size=300), limit=st.integers(4000, 20_000))
 def test_every_answer_is_packed_once_and_no_message_is_too_large(
     sizes: list[int], limit: int

@@ -153,7 +153,7 @@ def variant(number: int, *, changed: int) -> str:
     return "".join(lines)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), min_size=2, max_size=12, unique=True)
 )
@@ -210,7 +210,7 @@ def test_the_smallest_id_stands_for_its_duplicates_and_takes_none_of_their_sampl
         assert (program.program_id in written) == (program is smallest)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.data())
 def test_splits_and_duplicates_do_not_depend_on_the_order(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

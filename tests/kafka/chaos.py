@@ -100,6 +100,8 @@ class Service:
                 *command, str(self._config), fatal, stdout=log, stderr=log, env=environment
             )
         self.started += 1
+        if self._ending:  # said while this was being started
+            self._signal(signal.SIGTERM)
         return self.process
 
     def at_work(self) -> bool:
@@ -192,8 +194,7 @@ def _written(path: Path, flags: dict[str, Any]) -> Path:
 async def services(config: Path, folder: Path) -> AsyncIterator[dict[str, Service]]:
     running = {stage: Service(stage, config, folder) for stage in FLOWS}
     async with asyncio.TaskGroup() as tasks:
-        for service in running.values():
-            tasks.create_task(service.keep_running())
+        kept = [tasks.create_task(service.keep_running()) for service in running.values()]
         try:
             yield running
         except Exception as error:
@@ -203,6 +204,8 @@ async def services(config: Path, folder: Path) -> AsyncIterator[dict[str, Servic
         finally:
             for service in running.values():
                 service.end()
+            async with asyncio.timeout(_STUCK_SECONDS):
+                await asyncio.gather(*kept)
 
 
 async def quiet_run(
@@ -309,7 +312,8 @@ async def random_faults(
 
 async def _one_at_work(running: dict[str, Service], chance: random.Random) -> Service:
     """Choose a service; one that is still starting has nothing to lose."""
-    while True:
-        if ready := [service for service in running.values() if service.at_work()]:
-            return chance.choice(ready)
-        await asyncio.sleep(_LOOK_SECONDS)
+    async with asyncio.timeout(_STUCK_SECONDS):
+        while True:
+            if ready := [service for service in running.values() if service.at_work()]:
+                return chance.choice(ready)
+            await asyncio.sleep(_LOOK_SECONDS)

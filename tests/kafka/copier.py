@@ -63,8 +63,7 @@ class Copy:
 
 def plain_consumer(address: str, group: str, *topics: str, **options: Any) -> KafkaConsumer:
     """Return a consumer as anybody would make it for transactions."""
-    return KafkaConsumer(
-        *topics,
+    consumer = KafkaConsumer(
         bootstrap_servers=address,
         group_id=group,
         isolation_level="read_committed",
@@ -74,6 +73,10 @@ def plain_consumer(address: str, group: str, *topics: str, **options: Any) -> Ka
         heartbeat_interval_ms=300,
         **options,
     )
+    # F10: one that joins before it knows its topics may be left without partitions.
+    wait_until(lambda: all(consumer.partitions_for_topic(topic) for topic in topics))
+    consumer.subscribe(topics)
+    return consumer
 
 
 def plain_producer(address: str, transactional_id: str, **options: Any) -> KafkaProducer:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeio.runtime.log import Message, Partition
@@ -125,7 +125,6 @@ def test_any_message_fits_into_a_dead_letter_and_comes_back(
 SIZES = st.sampled_from([0, 1, 1 << 10, 2 << 20, 4 << 20, (4 << 20) + (60 << 10), 5 << 20])
 
 
-@settings(deadline=None)
 @given(key=SIZES, value=SIZES, header=SIZES, count=st.sampled_from([0, 1, 1000]))
 @example(key=0, value=0, header=0, count=300_000)
 def test_a_dead_letter_is_never_larger_than_its_topic_takes(

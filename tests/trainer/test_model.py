@@ -91,7 +91,7 @@ def test_what_attention_cannot_do_is_refused() -> None:
         packed_attention(torch.nn.Identity(), *parts, None, softcap=30.0, **samples.for_model)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(positions=st.integers(0, 9), chunk=st.integers(1, 10), seed=st.integers(0, 99))
 def test_the_loss_in_chunks_is_cross_entropy(positions: int, chunk: int, seed: int) -> None:
     torch.manual_seed(seed)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@settings(deadline=None)
 @given(spec=st.sampled_from([SPEC, MEASURED, SPEC | {"suspend": True}]), times=st.integers(2, 5))
 def test_the_same_is_planned_for_the_same_however_often(spec: Any, times: int) -> None:
     cluster = new(spec)
@@ -109,7 +108,7 @@ def last_measured(cluster: FakeCluster) -> tuple[str, Any]:
     return step, json.loads(told)["spec"]["evaluation"]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @example(happened=TO_AND_FRO)
 @example(happened=AMID)
 @given(happened=st.lists(EVENTS, max_size=25))

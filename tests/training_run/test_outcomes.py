@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio.training_run.outcomes import MESSAGE_BYTES, Outcome, Reason
@@ -17,7 +17,6 @@ details = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(reason=st.sampled_from(sorted(Reason)), message=texts, details=details)
 def test_a_message_fits_and_its_beginning_is_read_again(
     reason: str, message: str, details: dict[str, object]

@@ -31,7 +31,6 @@ from tests.training_run.specs import manifest, smoke, values
 RESOURCE = resource_schema()
 SPEC = RESOURCE["properties"]["spec"]
 relaxed = settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

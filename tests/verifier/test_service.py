@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio.pipeline.services.verifier import service
@@ -191,7 +191,6 @@ RESPONSES = st.one_of(
 TRUTHS = st.sampled_from(["7", "[]", "0.1", '"a"', "true", "null", '{"a": [1, 2]}'])
 
 
-@settings(deadline=None)
 @given(pairs=st.lists(st.tuples(RESPONSES, TRUTHS), min_size=1, max_size=8))
 async def test_a_verdict_is_the_stages_own(pairs: list[tuple[str, str]]) -> None:
     async with served() as stub:
@@ -205,7 +204,6 @@ async def test_a_verdict_is_the_stages_own(pairs: list[tuple[str, str]]) -> None
             values.loads(judged.answer_json)
 
 
-@settings(deadline=None)
 @given(said=st.integers(), truths=st.lists(st.integers(), min_size=2, max_size=2))
 async def test_feedback_does_not_depend_on_the_truth(said: int, truths: list[int]) -> None:
     async with served() as stub:

@@ -41,7 +41,7 @@ def samples(arm: Arm, seed: int = 0, budget: int = 4000) -> list[Chat]:
     return training_chats(Cell(arm, seed), POOL, budget=budget, count=letters)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from([Arm.RATIONALE, Arm.ANSWER_TOKENS]), st.integers(500, 30_000))
 def test_samples_fill_the_budget_and_keep_it(arm: Arm, budget: int) -> None:
     used = sum(map(letters, samples(arm, budget=budget)))
@@ -79,7 +79,6 @@ def test_seeds_draw_other_samples_and_the_same_seed_the_same() -> None:
     assert samples(Arm.RATIONALE, seed=1) != samples(Arm.RATIONALE, seed=2)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(Direction), min_size=2, max_size=30), st.integers())
 def test_shuffled_answers_stay_in_their_direction(directions: list[Direction], seed: int) -> None:
     before = [example(place, direction=each) for place, each in enumerate(directions)]

@@ -85,7 +85,7 @@ def test_programs_take_turns() -> None:
     assert list(spread([])) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.sampled_from(Direction))
 def test_random_functions_give_what_is_recorded(seed: int, direction: Direction) -> None:
     for asked in random_questions(direction, count=3, seed=seed):

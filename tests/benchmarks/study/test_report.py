@@ -96,7 +96,7 @@ hits = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hits)
 def test_a_share_lies_in_its_interval_and_a_difference_with_itself_is_none(
     rows: list[list[bool]],

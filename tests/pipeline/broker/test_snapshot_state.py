@@ -108,9 +108,7 @@ async def test_a_spoilt_state_is_told_of(tmp_path: Path, spoil: str) -> None:
         await sizes(path, tmp_path)
 
 
-@hypothesis_settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_a_state_with_bytes_turned_is_read_or_told_of(tmp_path: Path, data: Any) -> None:
     path = tmp_path / "state.sqlite"

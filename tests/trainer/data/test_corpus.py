@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio.trainer.data import IGNORED, open_corpus
@@ -58,7 +58,6 @@ def test_one_pass_has_each_sample_once_and_a_smaller_step_at_the_end(corpus: Cor
             corpus.samples(beyond)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(1, 12), st.integers(8, 400))
 def test_processes_share_the_samples_of_a_step(
     corpus: Corpus, step: int, world: int, limit: int

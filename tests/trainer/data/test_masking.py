@@ -91,7 +91,7 @@ def spelt(messages: Chat, loss: Loss) -> tuple[str, list[tuple[int, int]]]:
 
 
 @pytest.mark.parametrize("loss", ["Answers", "LastAnswer", "Everything"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(made=CHATS)
 def test_a_real_tokenizers_tokens_are_those_of_the_whole_text_and_the_answers_are_learnt(
     real: PreTrainedTokenizerBase,
@@ -246,7 +246,7 @@ def test_a_system_message_may_stand_anywhere(tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "bare"])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(turns=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=3))
 def test_nothing_but_answers_is_learnt_whatever_they_say(
     tiny_model: Path, family: str, turns: list[tuple[str, str]]

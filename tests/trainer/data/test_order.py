@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codeio.trainer.data.order import CYCLE, Order
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(0, 2**31 - 1))
 def test_every_pass_over_a_source_has_each_sample_once(size: int, seed: int) -> None:
     order = Order(sizes=[size], weights=[1.0], seed=seed)
@@ -31,7 +30,6 @@ def test_passes_and_seeds_have_orders_of_their_own() -> None:
 SOURCES = st.lists(st.tuples(st.integers(1, 50), st.floats(0.01, 1000)), min_size=1, max_size=16)
 
 
-@settings(deadline=None)
 @given(SOURCES, st.integers(0, 3 * CYCLE), st.lists(st.integers(1, 200), min_size=1, max_size=6))
 def test_a_position_has_the_same_sample_however_it_is_come_to(
     sources: list[tuple[int, float]], start: int, lengths: list[int]
@@ -47,7 +45,6 @@ def test_a_position_has_the_same_sample_however_it_is_come_to(
     assert np.concatenate(drawn[::-1]).tolist() == whole.tolist()
 
 
-@settings(deadline=None)
 @given(SOURCES, st.integers(0, 3 * CYCLE), st.integers(1, 2000))
 def test_every_stretch_has_the_mixture_that_was_asked_for(
     sources: list[tuple[int, float]], start: int, length: int
@@ -73,7 +70,6 @@ def test_a_source_that_runs_out_begins_again() -> None:
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=16)
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(0, 2**31 - 1), st.integers(1, 100))
 def test_without_weights_every_pass_has_each_sample_of_each_source_once(
     sizes: list[int], seed: int, batch: int

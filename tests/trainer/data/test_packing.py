@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codeio.trainer.data.packing import deal
@@ -10,7 +10,6 @@ from codeio.trainer.data.packing import deal
 LENGTHS = st.lists(st.integers(1, 3000), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 9), st.integers(8, 4096))
 @example([5000], 3, 100)
 def test_every_sample_is_in_one_row_of_one_process(
@@ -23,7 +22,6 @@ def test_every_sample_is_in_one_row_of_one_process(
     )
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 9), st.integers(8, 4096))
 def test_a_row_holds_what_a_device_takes_or_one_longer_sample(
     lengths: list[int], world: int, limit: int
@@ -33,13 +31,11 @@ def test_a_row_holds_what_a_device_takes_or_one_longer_sample(
             assert sum(lengths[place] for place in row) <= limit or len(row) == 1
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 9), st.integers(8, 4096))
 def test_all_processes_have_as_many_rows(lengths: list[int], world: int, limit: int) -> None:
     assert len({len(rows) for rows in deal(lengths, world=world, limit=limit)}) == 1
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 9), st.integers(3000, 9000))
 def test_processes_take_about_as_long_in_each_row(
     lengths: list[int], world: int, limit: int
