@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -80,6 +79,7 @@ async def test_nothing_is_left_of(one: Pool, what: str) -> None:
     await call(one, f"{HEAD}{leave}def main_solution():\n    return 1\n", {})
     found = f"{HEAD}def main_solution():\n    return {look}\n"
     assert await answer(one, found) == []
+    assert os.environ.get("LEFT") is None
 
 
 async def test_a_job_draws_at_random_as_if_no_other_had_been(one: Pool) -> None:
@@ -141,10 +141,9 @@ async def test_memory_that_a_job_overwrites_is_what_it_was_for_the_next(
     assert one._slots.all[0].starting is guest
 
 
-async def test_the_host_holds_as_much_after_hundreds_of_jobs_as_before(tmp_path: Path) -> None:
+def test_the_host_holds_as_much_after_hundreds_of_jobs_as_before(tmp_path: Path) -> None:
     """In a process of its own: what other tests have left comes and goes at a time of its own."""
-    done = await asyncio.to_thread(
-        subprocess.run,
+    done = subprocess.run(
         [sys.executable, "-m", "tests.executor.many_jobs"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
